@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Every check and test, cheapest first; the first stage that fails ends the run.
+source "$(dirname "$0")/setup.sh"
+source scripts/build.sh
+
+passed=0 current="set-up"
+
+# stage NAME COMMAND...
+stage() {
+  local started=$SECONDS
+  current=$1
+  shift
+  say $'\n'"== $current"
+  "$@"
+  say "== $current: passed, $((SECONDS - started)) s"
+  passed=$((passed + 1))
+}
+
+report() {
+  local status=$?
+  say ""
+  if ((status == 0)); then
+    say "All stages passed in $SECONDS s"
+    say "stages: $passed passed, 0 failed"
+  else
+    say "Failed: $current, after $SECONDS s"
+    say "stages: $passed passed, 1 failed"
+  fi
+}
+trap report EXIT
+
+# What can only be reported as missing comes before what takes minutes to install.
+set_up() {
+  need_rust
+  need_node
+  need_chromium
+  need_node_modules
+  need_wasm_tools
+}
+
+native_tests() { cargo test --locked; }
+
+# cargo runs these through wasm-bindgen's runner (.cargo/config.toml). "wasm-pack test" would first compile
+# every native test for WebAssembly too, in a second profile.
+# The runner's own limit, 20 s for all tests together, is too short for a loaded machine.
+browser_tests() {
+  CHROMEDRIVER=$chromedriver WASM_BINDGEN_TEST_TIMEOUT=300 \
+    cargo test --locked --target $wasm_target --features wasm --test browser
+}
+
+# Its own target folder, since a change of flags rebuilds everything in a shared one.
+browser_tests_without_simd() {
+  RUSTFLAGS="-Ctarget-feature=-simd128" CARGO_TARGET_DIR="$(target_dir)/nosimd" browser_tests
+}
+
+package_tests() { npm test -w pkg; }
+
+page_unit_tests() { npm test -w www; }
+
+page_tests() {
+  build_page
+  npm run e2e -w www
+}
+
+say "== set-up"
+set_up
+stage "formatting, lints, types" scripts/check.sh
+stage "Rust, native" native_tests
+stage "Rust in Chromium, with SIMD" browser_tests
+stage "Rust in Chromium, without SIMD" browser_tests_without_simd
+stage "npm package" package_tests
+stage "page, units" page_unit_tests
+stage "page, end to end" page_tests

@@ -1,0 +1,309 @@
+//! The attention matrix of one head, taken apart.
+
+use std::ops::{Deref, Range};
+
+use web_time::Instant;
+
+use crate::analysis::RelativeError;
+use crate::attention::Phase;
+use crate::attention::{BLOCK, Exact, Head, Inputs, LowRank, LowRankRow, Rest, RowResult, RowStats, Scratch, Stats};
+use crate::error::{Error, Result};
+use crate::memory;
+use crate::options::Options;
+use crate::plan::Plan;
+use crate::shape::{Shape, TensorView};
+use crate::simd::{LANES, exp_from};
+use crate::support::{Rows, Support};
+
+/// Matrices `[queries, keys]`, row-major, each row divided by the normaliser that makes it sum to 1.
+#[derive(Debug, Clone)]
+pub struct Decomposition {
+    /// Query tokens.
+    pub queries: usize,
+    /// Key tokens.
+    pub keys: usize,
+    /// Softmax of the logits.
+    pub exact: Vec<f32>,
+    /// `f(q)·f(k) / Z`, on the support too. 0 without a low-rank part.
+    pub low_rank: Vec<f32>,
+    /// `(exp(logit) - f(q)·f(k)) / Z` on the support, 0 off it: `low_rank + sparse = approximation`.
+    pub sparse: Vec<f32>,
+    /// The estimator's matrix: its product with the values is its output.
+    pub approximation: Vec<f32>,
+    /// 1 where the entry is in the support.
+    pub support: Vec<u8>,
+    /// Mean over rows of `-Σ p ln p` of the exact matrix, in nats.
+    pub entropy: f64,
+    /// `|O - Ô|_F / |O|_F` of the outputs.
+    pub relative_error: f64,
+    /// ln Z of each row of the estimator; -inf for rows without mass. `approximation · exp(log_normalizer)` is the
+    /// unnormalised estimate of `exp(logit)`.
+    pub log_normalizer: Vec<f64>,
+    /// ln Z of each row of exact attention.
+    pub exact_log_normalizer: Vec<f64>,
+    /// What it took, the exact attention included.
+    pub stats: Stats,
+}
+
+/// A decomposition under way: [`step`](Decompose::step) until [`is_done`](Decompose::is_done), then
+/// [`finish`](Decompose::finish).
+pub struct Decompose<D> {
+    plan: Plan,
+    inputs: Inputs<D>,
+    parts: Option<Parts>,
+    query: usize,
+    error: RelativeError,
+    entropy: f64,
+    support_entries: u64,
+    milliseconds: f64,
+    scratch: Scratch,
+    rows: Rows,
+    matrices: Matrices,
+}
+
+struct Parts {
+    head: Head,
+    exact: Exact,
+    /// `None`: exact attention.
+    support: Option<Support>,
+    low_rank: Option<LowRank>,
+}
+
+struct Matrices {
+    exact: Vec<f32>,
+    low_rank: Vec<f32>,
+    sparse: Vec<f32>,
+    approximation: Vec<f32>,
+    support: Vec<u8>,
+    log_normalizer: Vec<f64>,
+    exact_log_normalizer: Vec<f64>,
+}
+
+/// Takes the attention matrix of one head apart. O(queries · keys · (dim + features)) time, five matrices of
+/// memory.
+///
+/// # Errors
+/// Those of [`attention`](crate::attention()), and [`Error::InvalidShape`] unless there is one sequence with one head.
+pub fn decompose(q: TensorView, k: TensorView, v: TensorView, options: &Options) -> Result<Decomposition> {
+    let plan = Plan::new(Shape::of(q, k, v)?, options)?;
+    let mut work = Decompose::new(plan, Inputs { q: q.data, k: k.data, v: v.data })?;
+    while !work.is_done() {
+        work.step()?;
+    }
+    Ok(work.finish())
+}
+
+impl<D: Deref<Target = [f32]>> Decompose<D> {
+    /// Checks the data and takes the memory. Errors as for [`decompose`].
+    pub fn new(plan: Plan, inputs: Inputs<D>) -> Result<Decompose<D>> {
+        let shape = plan.shape;
+        for (name, count) in [("shape.batch", shape.batch), ("shape.heads", shape.heads)] {
+            if count != 1 {
+                return Err(Error::shape(name, count, "1: decompose looks at one head"));
+            }
+        }
+        inputs.check(&plan)?;
+        let matrix = || -> Result<Vec<f32>> {
+            let entries = shape.queries.checked_mul(shape.keys).ok_or(Error::OutOfMemory {
+                what: "a matrix of queries x keys",
+                bytes: shape.queries as u64 * shape.keys as u64 * size_of::<f32>() as u64,
+            })?;
+            memory::filled("a matrix of queries x keys", entries, 0.0)
+        };
+        let matrices = Matrices {
+            exact: matrix()?,
+            low_rank: matrix()?,
+            sparse: matrix()?,
+            approximation: matrix()?,
+            support: memory::filled("the support mask", shape.queries * shape.keys, 0)?,
+            log_normalizer: vec![f64::NEG_INFINITY; shape.queries],
+            exact_log_normalizer: vec![f64::NEG_INFINITY; shape.queries],
+        };
+        Ok(Decompose {
+            // A sequence without keys has nothing to compute.
+            query: if plan.key_lengths[0] == 0 { shape.queries } else { 0 },
+            plan,
+            inputs,
+            parts: None,
+            error: RelativeError::default(),
+            entropy: 0.0,
+            support_entries: 0,
+            milliseconds: 0.0,
+            scratch: Scratch::default(),
+            rows: Rows::default(),
+            matrices,
+        })
+    }
+
+    /// Whether every row is done.
+    pub fn is_done(&self) -> bool {
+        self.query == self.plan.shape.queries
+    }
+
+    /// Share of the work done, from 0 to 1.
+    pub fn fraction(&self) -> f64 {
+        self.query as f64 / self.plan.shape.queries as f64
+    }
+
+    /// Does one piece of work: prepares the head, or computes up to 64 rows. Does nothing when done.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn step(&mut self) -> Result<()> {
+        let start = Instant::now();
+        if let Some(mut parts) = self.parts.take() {
+            let block = self.query..self.plan.shape.queries.min(self.query + BLOCK);
+            self.query = block.end;
+            self.compute(&mut parts, block);
+            self.parts = Some(parts);
+        } else if !self.is_done() {
+            let head = self.inputs.head(&self.plan, 0)?;
+            // No lag: the picture shows the low-rank part on the support too.
+            let low_rank =
+                self.plan.features.map(|features| LowRank::new(features, &self.plan, &head, None)).transpose()?;
+            self.parts =
+                Some(Parts { exact: Exact::new(&head)?, support: Support::new(&self.plan, &head)?, low_rank, head });
+        }
+        self.milliseconds += start.elapsed().as_secs_f64() * 1e3;
+        Ok(())
+    }
+
+    /// The matrices and numbers.
+    pub fn finish(self) -> Decomposition {
+        let Decompose { plan, matrices, entropy, error, support_entries, milliseconds, .. } = self;
+        let shape = plan.shape;
+        let phases = vec![Phase { name: "decompose", milliseconds }];
+        Decomposition {
+            queries: shape.queries,
+            keys: shape.keys,
+            exact: matrices.exact,
+            low_rank: matrices.low_rank,
+            sparse: matrices.sparse,
+            approximation: matrices.approximation,
+            support: matrices.support,
+            entropy: entropy / shape.queries as f64,
+            relative_error: error.value(),
+            log_normalizer: matrices.log_normalizer,
+            exact_log_normalizer: matrices.exact_log_normalizer,
+            stats: Stats {
+                milliseconds,
+                support_entries,
+                peak_bytes: plan.peak_bytes() + 17 * shape.queries as u64 * shape.keys as u64,
+                phases,
+                ..Stats::of(&plan)
+            },
+        }
+    }
+
+    fn compute(&mut self, parts: &mut Parts, block: Range<usize>) {
+        let Parts { head, exact, support, low_rank } = parts;
+        let dim = head.value_dim;
+        let mut exact_output = vec![0.0; block.len() * dim];
+        let stats = exact.rows_with_stats(head, block.clone(), &mut exact_output);
+        let mut logits = vec![0.0; LANES * head.keys];
+        for first in block.clone().step_by(LANES) {
+            let last = block.end.min(first + LANES);
+            exact.logits(head, first..last, &mut logits);
+            let low_rank_rows = low_rank.as_mut().map(|part| part.rows(head, first, last));
+            if let Some(support) = support {
+                support.rows(&self.plan, head, first..last, &mut self.rows);
+                self.support_entries += self.rows.entries() as u64;
+            }
+            for query in first..last {
+                let (n, lane) = (query - block.start, query - first);
+                let row =
+                    RowInputs { query, logits: &logits[lane * head.keys..][..head.visible(query)], stats: stats[n] };
+                self.entropy += row.stats.entropy;
+                let exact_row = &exact_output[n * dim..(n + 1) * dim];
+                if support.is_some() {
+                    let low_rank = low_rank.as_ref().zip(low_rank_rows.as_ref().map(|rows| &rows[lane]));
+                    let mut output = vec![0.0; dim];
+                    let keys = self.rows.row(lane);
+                    let result = self.scratch.row(head, query, keys, low_rank, &mut output);
+                    self.error.add(exact_row, &output);
+                    self.matrices.estimate(&row, self.plan.shape.keys, keys, low_rank, result);
+                } else {
+                    self.error.add(exact_row, exact_row);
+                    self.support_entries += row.logits.len() as u64;
+                    self.matrices.all_exact(&row, self.plan.shape.keys);
+                }
+            }
+        }
+    }
+}
+
+/// A row's exact side.
+struct RowInputs<'a> {
+    query: usize,
+    /// Of the visible keys.
+    logits: &'a [f32],
+    stats: RowStats,
+}
+
+impl Matrices {
+    /// A row of exact attention: all of it is the sparse part.
+    fn all_exact(&mut self, row: &RowInputs, keys: usize) {
+        let range = self.exact_row(row, keys);
+        self.log_normalizer[row.query] = row.stats.log_normalizer;
+        self.approximation[range.clone()].copy_from_slice(&self.exact[range.clone()]);
+        self.sparse[range.clone()].copy_from_slice(&self.exact[range.clone()]);
+        self.support[range].fill(1);
+    }
+
+    fn exact_row(&mut self, row: &RowInputs, keys: usize) -> Range<usize> {
+        let start = row.query * keys;
+        let range = start..start + row.logits.len();
+        self.exact_log_normalizer[row.query] = row.stats.log_normalizer;
+        exp_relative(row.logits, row.stats.log_normalizer, &mut self.exact[range.clone()]);
+        range
+    }
+
+    /// A row of an estimator with support `support` and this low-rank part.
+    fn estimate(
+        &mut self,
+        row: &RowInputs,
+        keys: usize,
+        support: &[u32],
+        low_rank: Option<(&LowRank, &LowRankRow)>,
+        result: RowResult,
+    ) {
+        let range = self.exact_row(row, keys);
+        self.log_normalizer[row.query] = result.log_normalizer;
+        let visible = range.len();
+        let low = &mut self.low_rank[range.clone()];
+        match low_rank {
+            Some((part, own)) if result.rest == Rest::LowRank || support.len() == visible => {
+                let all: Vec<u32> = (0..visible as u32).collect();
+                part.entries(own, &all, low);
+                let factor = (own.log_scale - result.log_normalizer).exp();
+                let limit = f64::from(f32::MAX);
+                low.iter_mut().for_each(|x| *x = (f64::from(*x) * factor).clamp(-limit, limit) as f32);
+            }
+            _ if result.rest == Rest::Uniform => low.fill(1.0 / visible as f32),
+            _ => {}
+        }
+        let approximation = &mut self.approximation[range.clone()];
+        if result.rest != Rest::Zero {
+            approximation.copy_from_slice(low);
+        }
+        let mut weights = vec![0.0; visible];
+        exp_relative(row.logits, result.log_normalizer, &mut weights);
+        for &key in support {
+            let key = key as usize;
+            approximation[key] = weights[key];
+            self.sparse[range.start + key] = weights[key] - low[key];
+            self.support[range.start + key] = 1;
+        }
+    }
+}
+
+/// `exp(logits - log_normalizer)`, by way of the largest logit: at 10⁴ the normaliser does not fit into f32.
+fn exp_relative(logits: &[f32], log_normalizer: f64, out: &mut [f32]) {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    if largest == f32::NEG_INFINITY {
+        return;
+    }
+    exp_from(logits, largest, out);
+    let factor = (f64::from(largest) - log_normalizer).exp().min(f64::from(f32::MAX)) as f32;
+    out.iter_mut().for_each(|x| *x *= factor);
+}

@@ -1,0 +1,28 @@
+//! One head looked at closely, and estimators compared over temperatures.
+
+mod decompose;
+mod sweep;
+
+pub use decompose::{Decompose, Decomposition, decompose};
+pub use sweep::{Sweep, SweepPoint, sweep};
+
+/// Sums of squares that make a relative error `|exact - estimate| / |exact|` (Frobenius norms).
+#[derive(Debug, Default)]
+struct RelativeError {
+    difference: f64,
+    exact: f64,
+}
+
+impl RelativeError {
+    fn add(&mut self, exact: &[f32], estimate: &[f32]) {
+        for (&x, &y) in exact.iter().zip(estimate) {
+            self.difference += (f64::from(x) - f64::from(y)).powi(2);
+            self.exact += f64::from(x).powi(2);
+        }
+    }
+
+    /// 0 where nothing differs, even from nothing.
+    fn value(&self) -> f64 {
+        if self.difference == 0.0 { 0.0 } else { (self.difference / self.exact).sqrt() }
+    }
+}

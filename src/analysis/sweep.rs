@@ -1,0 +1,159 @@
+//! Estimators over temperatures: the regimes of the paper's theorem 1 on real data.
+
+use std::ops::Deref;
+
+use crate::analysis::RelativeError;
+use crate::attention::{Engine, Inputs};
+use crate::error::{Error, Result};
+use crate::options::{Method, Options};
+use crate::plan::Plan;
+use crate::shape::{Shape, TensorView};
+
+/// Errors of each method at one temperature.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepPoint {
+    /// As given.
+    pub temperature: f64,
+    /// Mean over rows and heads of the exact matrix's entropy, in nats.
+    pub entropy: f64,
+    /// `|O - Ô|_F / |O|_F` of each method, in the order asked for.
+    pub errors: Vec<(Method, f64)>,
+}
+
+/// A sweep under way: [`step`](Sweep::step) until [`is_done`](Sweep::is_done), then [`finish`](Sweep::finish).
+pub struct Sweep<D> {
+    inputs: Inputs<D>,
+    /// What is left to run at each temperature, last one first: exact attention, then the methods.
+    jobs: Vec<Job>,
+    total: usize,
+    engine: Option<Engine>,
+    exact: Vec<f32>,
+    points: Vec<SweepPoint>,
+}
+
+struct Job {
+    plan: Plan,
+    /// `None`: the exact attention that begins a temperature.
+    method: Option<Method>,
+    temperature: f64,
+}
+
+/// Runs `methods` at each of `temperatures`, with one budget, on the same data. Parts that a method does not have
+/// are dropped from `options` for it; its own method and temperature are not looked at.
+///
+/// # Errors
+/// Those of [`attention`](crate::attention()), and [`Error::InvalidOption`] where either list is empty or names a
+/// method twice.
+pub fn sweep(
+    q: TensorView,
+    k: TensorView,
+    v: TensorView,
+    options: &Options,
+    temperatures: &[f64],
+    methods: &[Method],
+) -> Result<Vec<SweepPoint>> {
+    let inputs = Inputs { q: q.data, k: k.data, v: v.data };
+    let mut work = Sweep::new(Shape::of(q, k, v)?, options, temperatures, methods, inputs)?;
+    while !work.is_done() {
+        work.step()?;
+    }
+    Ok(work.finish())
+}
+
+impl<D: Deref<Target = [f32]>> Sweep<D> {
+    /// Checks everything. Errors as for [`sweep`].
+    pub fn new(
+        shape: Shape,
+        options: &Options,
+        temperatures: &[f64],
+        methods: &[Method],
+        inputs: Inputs<D>,
+    ) -> Result<Sweep<D>> {
+        for (name, len) in [("temperatures", temperatures.len()), ("methods", methods.len())] {
+            if len == 0 {
+                return Err(Error::option(name, "[]", "at least one"));
+            }
+        }
+        if let Some(i) = (1..methods.len()).find(|&i| methods[..i].contains(&methods[i])) {
+            return Err(Error::option(format!("methods[{i}]"), methods[i], "each method once"));
+        }
+        let mut jobs = Vec::new();
+        for &temperature in temperatures {
+            let methods = methods.iter().map(|&method| Some(method));
+            for method in std::iter::once(None).chain(methods) {
+                let options = options_for(options, method.unwrap_or(Method::Exact), temperature);
+                jobs.push(Job { plan: Plan::new(shape, &options)?, method, temperature });
+            }
+        }
+        inputs.check(&jobs[0].plan)?;
+        jobs.reverse();
+        Ok(Sweep { inputs, total: jobs.len(), jobs, engine: None, exact: Vec::new(), points: Vec::new() })
+    }
+
+    /// Whether every method has run at every temperature.
+    pub fn is_done(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// Share of the work done, from 0 to 1.
+    pub fn fraction(&self) -> f64 {
+        let under_way = self.engine.as_ref().map_or(0.0, Engine::fraction);
+        ((self.total - self.jobs.len()) as f64 + under_way) / self.total as f64
+    }
+
+    /// Does one piece of work of one method. Does nothing when done.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn step(&mut self) -> Result<()> {
+        let Some(job) = self.jobs.last() else {
+            return Ok(());
+        };
+        let engine = match &mut self.engine {
+            Some(engine) => engine,
+            None if job.method.is_none() => self.engine.insert(Engine::with_entropy(job.plan.clone())?),
+            None => self.engine.insert(Engine::new(job.plan.clone())?),
+        };
+        engine.step(&self.inputs)?;
+        if engine.is_done() {
+            self.record();
+        }
+        Ok(())
+    }
+
+    /// One point per temperature, in the order asked for.
+    pub fn finish(self) -> Vec<SweepPoint> {
+        self.points
+    }
+
+    fn record(&mut self) {
+        let (Some(job), Some(engine)) = (self.jobs.pop(), self.engine.take()) else {
+            return;
+        };
+        let entropy = engine.mean_entropy();
+        let (output, _) = engine.finish();
+        match (job.method, self.points.last_mut()) {
+            (Some(method), Some(point)) => {
+                let mut error = RelativeError::default();
+                error.add(&self.exact, &output.data);
+                point.errors.push((method, error.value()));
+            }
+            _ => {
+                self.exact = output.data;
+                self.points.push(SweepPoint { temperature: job.temperature, entropy, errors: Vec::new() });
+            }
+        }
+    }
+}
+
+/// `options` for one method: without the parts that it does not have.
+fn options_for(options: &Options, method: Method, temperature: f64) -> Options {
+    let mut own = Options { method, temperature, ..options.clone() };
+    if matches!(method, Method::Exact | Method::LowRank) {
+        own.support = None;
+    }
+    if matches!(method, Method::Exact | Method::Sparse | Method::Vitality) {
+        own.features = None;
+    }
+    own
+}

@@ -1,0 +1,84 @@
+//! One (batch, head) with the logit scale folded in.
+
+use crate::error::Result;
+use crate::memory;
+use crate::plan::Plan;
+use crate::simd::Panels;
+
+/// Elements of scaled queries and keys saturate here: their inner product then stays finite in f32 for
+/// every head dimension.
+const QK_LIMIT: f64 = 1e17;
+
+/// Elements of values saturate here: a sum over 2³⁰ keys then stays finite in f32.
+const V_LIMIT: f32 = 1e29;
+
+/// The data of one (batch, head), padding keys cut off.
+pub(crate) struct Head {
+    /// `b q`, row-major `[queries, dim]`, b = scale / temperature: logits are inner products with `k`.
+    pub q: Vec<f32>,
+    /// Row-major `[keys, dim]`.
+    pub k: Vec<f32>,
+    /// Values, `[keys, value_dim]`.
+    pub v: Panels,
+    pub queries: usize,
+    /// Unmasked keys.
+    pub keys: usize,
+    pub dim: usize,
+    pub value_dim: usize,
+    pub causal: bool,
+    /// Index of the (batch, head): batch · heads + head.
+    pub slice: usize,
+    /// b.
+    pub logit_scale: f64,
+}
+
+impl Head {
+    pub fn new(plan: &Plan, slice: usize, q: &[f32], k: &[f32], v: &[f32]) -> Result<Head> {
+        let shape = plan.shape;
+        let keys = plan.key_lengths[shape.batch_of(slice)];
+        let q = &q[shape.q_range(slice)];
+        let k = &k[shape.k_range(slice)][..keys * shape.dim];
+        let v = &v[shape.v_range(slice)][..keys * shape.value_dim];
+        let scaled = |what, tokens: &[f32], factor: f64| -> Result<Vec<f32>> {
+            let mut out = memory::with_capacity(what, tokens.len())?;
+            out.extend(tokens.iter().map(|&x| saturate(f64::from(x) * factor, QK_LIMIT)));
+            Ok(out)
+        };
+        let mut v = Panels::from_rows("values", v, keys, shape.value_dim)?;
+        v.clamp(V_LIMIT);
+        Ok(Head {
+            q: scaled("scaled queries", q, plan.logit_scale)?,
+            k: scaled("keys", k, 1.0)?,
+            v,
+            queries: shape.queries,
+            keys,
+            dim: shape.dim,
+            value_dim: shape.value_dim,
+            causal: plan.causal,
+            slice,
+            logit_scale: plan.logit_scale,
+        })
+    }
+
+    /// How many keys query `query` may see; these are the first ones.
+    pub fn visible(&self, query: usize) -> usize {
+        if self.causal { self.keys.min(query + 1) } else { self.keys }
+    }
+
+    /// The scaled query.
+    pub fn query(&self, query: usize) -> &[f32] {
+        &self.q[query * self.dim..(query + 1) * self.dim]
+    }
+
+    /// Scratch bytes of this part of a plan.
+    pub fn bytes(plan: &Plan) -> u64 {
+        let shape = plan.shape;
+        ((shape.queries + shape.keys) * shape.dim * size_of::<f32>()) as u64
+            + Panels::bytes(shape.keys, shape.value_dim)
+    }
+}
+
+/// `x` held within `limit` of zero. A product that overflows f32 saturates too.
+pub(crate) fn saturate(x: f64, limit: f64) -> f32 {
+    x.clamp(-limit, limit) as f32
+}

@@ -1,0 +1,132 @@
+//! The low-rank part of a head: what a row would be if every entry were `f(q)·f(k)`, and single entries of it.
+
+use crate::attention::Head;
+use crate::attention::prefix::Prefix;
+use crate::error::Result;
+use crate::features::{FeatureMap, KeyFeatures, QueryTile};
+use crate::plan::{FeaturePlan, Plan};
+use crate::simd::{LANES, Lanes, Panels, pair_products, panel_count, product};
+
+/// Keys whose products are summed in f32 before the sum is carried on in f64.
+const BLOCK: usize = 256;
+
+/// The low-rank part of one row. Masses and entries are in units of `exp(log_scale)`.
+pub(crate) struct LowRankRow {
+    /// Query features, padded, at most 1 in size.
+    pub features: Vec<Lanes>,
+    pub log_scale: f64,
+    /// Sum of the entries that were summed.
+    pub mass: f64,
+    /// Sum of their sizes, cancellation inside an entry included.
+    pub size: f64,
+    /// Sum of entry times value, padded.
+    pub readout: Vec<Lanes>,
+    /// Whether the sums already leave out the support.
+    pub complement: bool,
+}
+
+/// All rows see all keys: one state, read by every query.
+pub(crate) struct Whole {
+    map: FeatureMap,
+    keys: KeyFeatures,
+    /// Key features times values, `[features, value_dim]`.
+    state: Panels,
+}
+
+/// The low-rank part of one head.
+pub(crate) enum LowRank {
+    /// Not causal.
+    Whole(Box<Whole>),
+    /// Causal: a state that grows along the sequence.
+    Prefix(Box<Prefix>),
+}
+
+impl LowRank {
+    /// The sums of a row leave out the last `lag` keys that it sees, which only a causal head may ask for.
+    /// O(keys · features · (dim + value_dim)).
+    pub fn new(features: FeaturePlan, plan: &Plan, head: &Head, lag: Option<usize>) -> Result<LowRank> {
+        let map = FeatureMap::new(features, plan, head)?;
+        if head.causal {
+            return Ok(LowRank::Prefix(Box::new(Prefix::new(map, head, lag)?)));
+        }
+        let keys = KeyFeatures::new(&map, head)?;
+        let state = state(&keys.panels, &head.v)?;
+        Ok(LowRank::Whole(Box::new(Whole { map, keys, state })))
+    }
+
+    /// Rows `first..last` (at most 16), in order: a causal state moves forward only.
+    pub fn rows(&mut self, head: &Head, first: usize, last: usize) -> Vec<LowRankRow> {
+        match self {
+            LowRank::Whole(whole) => whole.rows(head, first, last),
+            LowRank::Prefix(prefix) => (first..last).map(|query| prefix.row(head, query)).collect(),
+        }
+    }
+
+    /// Entries of `row` at `indices`.
+    pub fn entries(&self, row: &LowRankRow, indices: &[u32], out: &mut [f32]) {
+        match self {
+            LowRank::Whole(whole) => pair_products(&row.features, &whole.keys.panels, indices, out),
+            LowRank::Prefix(prefix) => prefix.entries(row, indices, out),
+        }
+    }
+
+    /// Scratch bytes of this part of a plan.
+    pub fn bytes(plan: &Plan) -> u64 {
+        let (shape, count) = (plan.shape, plan.feature_count());
+        if count == 0 {
+            return 0;
+        }
+        let directions = (count * shape.dim * 3 * size_of::<f64>()) as u64;
+        let state = (count * panel_count(shape.value_dim) * LANES * 3 * size_of::<f32>()) as u64;
+        Panels::bytes(shape.keys, count) + directions + state
+    }
+}
+
+impl Whole {
+    fn rows(&self, head: &Head, first: usize, last: usize) -> Vec<LowRankRow> {
+        let QueryTile { features, log_scale } = self.map.queries(head, first, last, &self.keys.log_scale);
+        let mut readout = vec![[0.0; LANES]; LANES * self.state.count()];
+        for (p, tile) in readout.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            product(&features, self.state.panel(p), tile, false);
+        }
+        (0..last - first)
+            .map(|lane| {
+                let mut own = vec![[0.0; LANES]; panel_count(features.len())];
+                let (mut mass, mut size) = (0.0, 0.0);
+                for (r, lanes) in features.iter().enumerate() {
+                    let f = f64::from(lanes[lane]);
+                    own[r / LANES][r % LANES] = lanes[lane];
+                    mass += f * self.keys.sum[r];
+                    size += f.abs() * self.keys.size[r];
+                }
+                LowRankRow {
+                    features: own,
+                    log_scale: log_scale[lane],
+                    mass,
+                    size,
+                    readout: readout.iter().skip(lane).step_by(LANES).copied().collect(),
+                    complement: false,
+                }
+            })
+            .collect()
+    }
+}
+
+/// `keysᵀ values`.
+fn state(keys: &Panels, values: &Panels) -> Result<Panels> {
+    let mut state = Panels::zeros("low-rank state", keys.cols(), values.cols())?;
+    for p in 0..values.count() {
+        for r in 0..keys.count() {
+            let mut sums = [[0.0f64; LANES]; LANES];
+            for (a, b) in keys.panel(r).chunks(BLOCK).zip(values.panel(p).chunks(BLOCK)) {
+                let mut tile = [[0.0; LANES]; LANES];
+                product(a, b, &mut tile, false);
+                sums.as_flattened_mut().iter_mut().zip(tile.as_flattened()).for_each(|(sum, &x)| *sum += f64::from(x));
+            }
+            for (out, sum) in state.panel_mut(p)[r * LANES..].iter_mut().zip(&sums) {
+                *out = sum.map(|x| x as f32);
+            }
+        }
+    }
+    Ok(state)
+}

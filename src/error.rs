@@ -1,0 +1,85 @@
+//! The one error type. Each variant has a stable [`code`](Error::code) that crosses into JavaScript
+//! as `error.code`, and a message that names the argument, its value and what was expected.
+
+use std::fmt::Display;
+
+/// Why a call could not be carried out. Nothing was computed and no state was changed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A size, or a length that does not follow from the sizes.
+    #[error("Unexpected {name}: {value}, expected {expected}")]
+    InvalidShape {
+        /// The argument, as the caller spells it.
+        name: String,
+        /// What it was.
+        value: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// An option out of range, unknown, or in conflict with another one.
+    #[error("Unexpected {name}: {value}, expected {expected}")]
+    InvalidOption {
+        /// The option, as the caller spells it.
+        name: String,
+        /// What it was.
+        value: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// NaN or an infinity in an input tensor.
+    #[error("{name}[{index}] is {value}: attention needs finite numbers")]
+    NonFinite {
+        /// The tensor: `q`, `k` or `v`.
+        name: &'static str,
+        /// Position in the flat array.
+        index: usize,
+        /// The value found there.
+        value: f32,
+    },
+    /// The allocator, or the limit on scratch memory, said no.
+    #[error("{what} needs {bytes} bytes, which this machine or its limit does not allow")]
+    OutOfMemory {
+        /// What the memory was for.
+        what: &'static str,
+        /// How much was asked for.
+        bytes: u64,
+    },
+    /// A combination that makes no sense or would break a promise (a causal row that sees the future).
+    #[error("{what} is not supported: {why}")]
+    Unsupported {
+        /// The combination.
+        what: String,
+        /// The reason, and what to use instead.
+        why: String,
+    },
+}
+
+/// Result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A stable name for programs: `InvalidShape`, `InvalidOption`, `NonFinite`, `OutOfMemory` or
+    /// `Unsupported`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::InvalidShape { .. } => "InvalidShape",
+            Error::InvalidOption { .. } => "InvalidOption",
+            Error::NonFinite { .. } => "NonFinite",
+            Error::OutOfMemory { .. } => "OutOfMemory",
+            Error::Unsupported { .. } => "Unsupported",
+        }
+    }
+
+    pub(crate) fn shape(name: impl Display, value: impl Display, expected: impl Display) -> Self {
+        Error::InvalidShape { name: name.to_string(), value: value.to_string(), expected: expected.to_string() }
+    }
+
+    pub(crate) fn option(name: impl Display, value: impl Display, expected: impl Display) -> Self {
+        Error::InvalidOption { name: name.to_string(), value: value.to_string(), expected: expected.to_string() }
+    }
+
+    pub(crate) fn unsupported(what: impl Display, why: impl Display) -> Self {
+        Error::Unsupported { what: what.to_string(), why: why.to_string() }
+    }
+}

@@ -1,0 +1,279 @@
+//! Feature maps f with `f(q)·f(k) ~ exp(b q·k)`, b = scale / temperature: the low-rank part.
+//!
+//! Positive maps are kept as logarithms until something to subtract from them is known, so that no
+//! temperature overflows them. Taylor polynomials have negative features and are kept as values.
+
+mod directions;
+mod keys;
+mod polynomial;
+
+pub use directions::directions;
+pub(crate) use keys::KeyFeatures;
+
+use crate::attention::{Head, saturate};
+use crate::error::Result;
+use crate::plan::{FeaturePlan, Plan};
+use crate::simd::{LANES, Lanes, Panels, exp_tile, panel_count, product};
+
+/// Elements of inputs scaled by sqrt(b) saturate here: squared norms then stay finite.
+const INPUT_LIMIT: f64 = 1e15;
+
+/// Logarithms of weights and factors saturate here, as those of features do by [`INPUT_LIMIT`].
+const LOG_LIMIT: f64 = 1e33;
+
+/// A feature map fitted to one head.
+pub(crate) struct FeatureMap {
+    kind: Kind,
+    count: usize,
+    /// From the scaled queries and the keys of the head to x' = sqrt(b) x.
+    query_factor: f64,
+    key_factor: f64,
+    /// Means of x' over tokens; zeros where the map is not centred.
+    query_mean: Vec<f64>,
+    key_mean: Vec<f64>,
+}
+
+enum Kind {
+    /// `exp(constant_r + w_r·x' - |x'|²/2)`.
+    Exponential {
+        directions: Panels,
+        constants: Vec<f32>,
+    },
+    Elu,
+    Taylor {
+        order: usize,
+    },
+}
+
+impl FeatureMap {
+    /// Draws or fits the map. O(features · dim²) for random features.
+    pub fn new(features: FeaturePlan, plan: &Plan, head: &Head) -> Result<FeatureMap> {
+        let (dim, count) = (head.dim, features.count(head.dim));
+        let (center_keys, center_queries) = match features {
+            FeaturePlan::Favor { center, .. } | FeaturePlan::Optimal { center, .. } => (center, center),
+            FeaturePlan::Elu => (false, false),
+            FeaturePlan::Taylor { .. } => (!head.causal, false),
+        };
+        let root = plan.logit_scale.sqrt();
+        let (query_factor, key_factor) = (1.0 / root, root);
+        let mut map = FeatureMap {
+            kind: Kind::Elu,
+            count,
+            query_factor,
+            key_factor,
+            query_mean: if center_queries { mean(&head.q, query_factor, dim) } else { vec![0.0; dim] },
+            key_mean: if center_keys { mean(&head.k, key_factor, dim) } else { vec![0.0; dim] },
+        };
+        map.kind = match features {
+            FeaturePlan::Favor { hyperbolic, .. } => map.exponential(plan, head, hyperbolic, 0.0)?,
+            FeaturePlan::Optimal { spread, .. } => {
+                let spread = spread.unwrap_or_else(|| map.spread(head));
+                map.exponential(plan, head, false, optimal_tilt(spread, dim))?
+            }
+            FeaturePlan::Elu => Kind::Elu,
+            FeaturePlan::Taylor { order } => Kind::Taylor { order },
+        };
+        Ok(map)
+    }
+
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether features are given as logarithms.
+    pub fn is_log(&self) -> bool {
+        !matches!(self.kind, Kind::Taylor { .. })
+    }
+
+    /// FAVOR+ (`tilt` = 0), or the optimal map with its parameter A = `tilt`:
+    /// `(1 - 4A)^(d/4) exp(A|w|² + sqrt(1 - 4A) w·x' - |x'|²/2) / sqrt(m)`.
+    fn exponential(&self, plan: &Plan, head: &Head, hyperbolic: bool, tilt: f64) -> Result<Kind> {
+        let (dim, count) = (head.dim, self.count);
+        let drawn = if hyperbolic { count / 2 } else { count };
+        let mut w = directions(plan.seed, head.slice, dim, drawn);
+        if hyperbolic {
+            w.extend_from_within(..);
+            w[drawn * dim..].iter_mut().for_each(|x| *x = -*x);
+        }
+        let constant = dim as f64 / 4.0 * (1.0 - 4.0 * tilt).ln() - (count as f64).ln() / 2.0;
+        let constants = w
+            .chunks_exact(dim)
+            .map(|w| (constant + tilt * w.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>()) as f32)
+            .collect();
+        let stretch = (1.0 - 4.0 * tilt).sqrt() as f32;
+        let directions = Panels::from_columns("feature directions", &w, count, dim, stretch)?;
+        Ok(Kind::Exponential { directions, constants })
+    }
+
+    /// Mean over queries and keys of |q' + k'|².
+    fn spread(&self, head: &Head) -> f64 {
+        let moments = |tokens: &[f32], factor: f64, centre: &[f64]| {
+            let square: f64 = tokens
+                .chunks_exact(head.dim)
+                .flat_map(|token| token.iter().zip(centre))
+                .map(|(&x, m)| (f64::from(x) * factor - m).powi(2))
+                .sum();
+            let drift: Vec<f64> = mean(tokens, factor, head.dim).iter().zip(centre).map(|(x, m)| x - m).collect();
+            (square / (tokens.len() / head.dim).max(1) as f64, drift)
+        };
+        let (q_square, q_mean) = moments(&head.q, self.query_factor, &self.query_mean);
+        let (k_square, k_mean) = moments(&head.k, self.key_factor, &self.key_mean);
+        q_square + k_square + 2.0 * q_mean.iter().zip(&k_mean).map(|(q, k)| q * k).sum::<f64>()
+    }
+
+    /// x' of up to 16 tokens, as columns `[dim, 16]`.
+    fn columns(tokens: &[f32], factor: f64, mean: &[f64]) -> Vec<Lanes> {
+        let mut columns = vec![[0.0; LANES]; mean.len()];
+        for (lane, token) in tokens.chunks_exact(mean.len()).enumerate() {
+            for ((column, &x), mean) in columns.iter_mut().zip(token).zip(mean) {
+                column[lane] = saturate(f64::from(x) * factor - mean, INPUT_LIMIT);
+            }
+        }
+        columns
+    }
+
+    /// Features of up to 16 queries, `[features, 16]`: logarithms or values.
+    fn query_tile(&self, columns: &[Lanes], out: &mut [Lanes]) {
+        match &self.kind {
+            Kind::Exponential { directions, constants } => {
+                let offsets = half_squares(columns);
+                for (p, out) in out.chunks_mut(LANES).enumerate() {
+                    let mut tile = [[0.0; LANES]; LANES];
+                    product(directions.panel(p), columns, &mut tile, false);
+                    for (r, (out, row)) in out.iter_mut().zip(&tile).enumerate() {
+                        let constant = constants[p * LANES + r];
+                        *out = std::array::from_fn(|lane| row[lane] + (constant - offsets[lane]));
+                    }
+                }
+            }
+            Kind::Elu => polynomial::log_elu(columns, out),
+            Kind::Taylor { order } => polynomial::taylor(columns, *order, out),
+        }
+    }
+
+    /// Features of all keys, `[keys, features]`: logarithms or values. Features that only pad the last panel
+    /// are 0, as a value or a logarithm's.
+    pub fn keys(&self, head: &Head) -> Result<Panels> {
+        let nothing = if self.is_log() { f32::NEG_INFINITY } else { 0.0 };
+        let mut panels = Panels::filled("key features", head.keys, self.count, nothing)?;
+        let mut transposed = vec![[0.0; LANES]; self.count];
+        for first in (0..head.keys).step_by(LANES) {
+            let last = head.keys.min(first + LANES);
+            let tokens = &head.k[first * head.dim..last * head.dim];
+            let columns = Self::columns(tokens, self.key_factor, &self.key_mean);
+            match &self.kind {
+                Kind::Exponential { directions, constants } => {
+                    let offsets = half_squares(&columns);
+                    for p in 0..panel_count(self.count) {
+                        let mut tile = [[0.0; LANES]; LANES];
+                        product(&columns, directions.panel(p), &mut tile, false);
+                        let constants = &constants[p * LANES..self.count.min((p + 1) * LANES)];
+                        for (j, row) in (first..last).zip(&tile) {
+                            let offset = self.log_weight(head, j) as f32 - offsets[j - first];
+                            for ((out, x), constant) in panels.panel_mut(p)[j].iter_mut().zip(row).zip(constants) {
+                                *out = x + (constant + offset);
+                            }
+                        }
+                    }
+                }
+                Kind::Elu => {
+                    polynomial::log_elu(&columns, &mut transposed);
+                    panels.put_columns(first..last, &transposed);
+                }
+                Kind::Taylor { order } => {
+                    polynomial::taylor(&columns, *order, &mut transposed);
+                    panels.put_columns(first..last, &transposed);
+                }
+            }
+        }
+        Ok(panels)
+    }
+
+    /// Centring queries leaves each key a weight, `exp(mean_q'·(k' - mean_k'))`; its logarithm.
+    fn log_weight(&self, head: &Head, key: usize) -> f64 {
+        let k = &head.k[key * head.dim..(key + 1) * head.dim];
+        let centred = k.iter().zip(&self.key_mean).map(|(&k, m)| f64::from(k) * self.key_factor - m);
+        centred.zip(&self.query_mean).map(|(k, q)| k * q).sum::<f64>().clamp(-LOG_LIMIT, LOG_LIMIT)
+    }
+
+    /// Centring keys leaves each row a factor, `exp(q'·mean_k')`; its logarithm.
+    fn log_factor(&self, head: &Head, query: usize) -> f64 {
+        let dot = head.query(query).iter().zip(&self.key_mean).map(|(&q, m)| f64::from(q) * self.query_factor * m);
+        dot.sum::<f64>().clamp(-LOG_LIMIT, LOG_LIMIT)
+    }
+
+    /// Features of queries `first..last` (at most 16), given the finite log scale of each key feature:
+    /// scaled so that the largest of a row is 1 in size, with the logarithm of what was divided out.
+    pub fn queries(&self, head: &Head, first: usize, last: usize, key_scale: &[f32]) -> QueryTile {
+        let tokens = &head.q[first * head.dim..last * head.dim];
+        let columns = Self::columns(tokens, self.query_factor, &self.query_mean);
+        let mut features = vec![[0.0; LANES]; self.count];
+        self.query_tile(&columns, &mut features);
+        let mut scale = [0.0; LANES];
+        if self.is_log() {
+            let mut largest = [f32::NEG_INFINITY; LANES];
+            for (row, &key_scale) in features.iter_mut().zip(key_scale) {
+                for (x, largest) in row.iter_mut().zip(&mut largest) {
+                    *x += key_scale;
+                    *largest = largest.max(*x);
+                }
+            }
+            exp_tile(&mut features, &largest);
+            scale = largest.map(f64::from);
+        } else {
+            for lane in 0..last - first {
+                let value = |r: usize| f64::from(features[r][lane]).abs().ln() + f64::from(key_scale[r]);
+                // Finite: the constant feature is 1.
+                let largest = (0..self.count).map(value).fold(f64::NEG_INFINITY, f64::max);
+                for (row, &key_scale) in features.iter_mut().zip(key_scale) {
+                    row[lane] = (f64::from(row[lane]) * (f64::from(key_scale) - largest).exp()) as f32;
+                }
+                scale[lane] = largest;
+            }
+        }
+        for (lane, scale) in scale.iter_mut().enumerate().take(last - first) {
+            *scale += self.log_factor(head, first + lane);
+        }
+        QueryTile { features, log_scale: scale }
+    }
+}
+
+/// Features of up to 16 queries.
+pub(crate) struct QueryTile {
+    /// `[features, 16]`.
+    pub features: Vec<Lanes>,
+    /// Row i's true features are these times `exp(log_scale[i])`, key scales included.
+    pub log_scale: [f64; LANES],
+}
+
+/// |x|²/2 of each column.
+fn half_squares(columns: &[Lanes]) -> Lanes {
+    let mut sums = [0.0f64; LANES];
+    for column in columns {
+        sums.iter_mut().zip(column).for_each(|(sum, &x)| *sum += f64::from(x).powi(2));
+    }
+    sums.map(|sum| (sum / 2.0) as f32)
+}
+
+/// Mean over tokens of factor · x.
+fn mean(tokens: &[f32], factor: f64, dim: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; dim];
+    for token in tokens.chunks_exact(dim) {
+        sums.iter_mut().zip(token).for_each(|(sum, &x)| *sum += f64::from(x));
+    }
+    let count = (tokens.len() / dim).max(1) as f64;
+    sums.iter_mut().for_each(|sum| *sum *= factor / count);
+    sums
+}
+
+/// The variance-minimising A of the optimal map for mean squared norm `spread` (Likhosherstov et al. 2022,
+/// theorem 3.2): A = (1 - 1/p) / 8.
+fn optimal_tilt(spread: f64, dim: usize) -> f64 {
+    let (s, d) = (spread.max(0.0), dim as f64);
+    // p -> 1 as s -> 0, where the quotient below loses all its digits.
+    if s < 1e-6 * d {
+        return 0.0;
+    }
+    let p = (((2.0 * s + d).powi(2) + 8.0 * d * s).sqrt() - 2.0 * s - d) / (4.0 * s);
+    (1.0 - 1.0 / p) / 8.0
+}

@@ -1,0 +1,33 @@
+//! Attention as **sparse + low rank**: exact where a hash or a search says that it matters, a kernel feature map
+//! everywhere else, one normaliser per row. After *Scatterbrain: Unifying Sparse and Low-rank Attention
+//! Approximation* (Chen, Dao, Winsor, Song, Rudra, Ré; NeurIPS 2021, arXiv 2110.15343).
+//!
+//! [`attention`] computes a whole call; [`Plan`] and [`Run`] do the same in small pieces, for callers that report
+//! progress or stop early; [`analysis`] looks closely at one head.
+//!
+//! # Numbers
+//!
+//! f32 in, f32 out; sums that need it are carried in f64. Everything is kept in log scale: finite input gives finite
+//! output at every temperature. Queries times scale / temperature, and keys, saturate at ±10¹⁷, and values at ±10²⁹.
+//! The same seed gives the same bits on the same instruction set.
+
+pub mod analysis;
+mod attention;
+mod error;
+pub mod features;
+mod memory;
+mod options;
+mod plan;
+mod random;
+mod shape;
+mod simd;
+pub mod support;
+#[cfg(feature = "wasm")]
+mod wasm;
+
+pub use attention::{Inputs, Phase, Run, Stats, attention, attention_with_stats};
+pub use error::{Error, Result};
+pub use options::{Features, Method, Options, Support};
+pub use plan::{DEFAULT_BUDGET, Plan};
+pub use shape::{MAX_DIM, MAX_SIZE, Shape, Tensor, TensorView};
+pub use simd::instruction_set;

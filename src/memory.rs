@@ -1,0 +1,19 @@
+//! Allocation that can fail. A browser tab has little memory and a failed allocation must be an error of
+//! the call, not an abort of the instance.
+
+use crate::error::{Error, Result};
+
+/// `len` copies of `value`, or [`Error::OutOfMemory`].
+pub(crate) fn filled<T: Clone>(what: &'static str, len: usize, value: T) -> Result<Vec<T>> {
+    let mut vec = with_capacity(what, len)?;
+    vec.resize(len, value);
+    Ok(vec)
+}
+
+/// An empty vector with room for `len`, or [`Error::OutOfMemory`].
+pub(crate) fn with_capacity<T>(what: &'static str, len: usize) -> Result<Vec<T>> {
+    let mut vec = Vec::new();
+    let bytes = len as u64 * size_of::<T>() as u64;
+    vec.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { what, bytes })?;
+    Ok(vec)
+}

@@ -1,0 +1,67 @@
+//! The f32 vector layer. Everything that loops over numbers for long is here, written once over
+//! [`fearless_simd`]'s portable vectors and compiled for SSE2 to AVX-512, NEON, wasm SIMD128 (relaxed where
+//! the target has it) and plain scalar code.
+//!
+//! # One layout, one product
+//!
+//! A matrix `[rows, cols]` is stored as [`Panels`]: vertical strips of 16 columns, each strip a run of `rows`
+//! arrays `[f32; 16]`. Every dense product of the crate then has the form `C = AᵀB` with A and B sharing their
+//! rows, one 16 x 16 tile of C at a time ([`product`]):
+//!
+//! | what | shared rows | A | B | C |
+//! |---|---|---|---|---|
+//! | logits, transposed | dim | keys | queries | `[keys, queries]` |
+//! | weights times values | keys | weights, from above | values | `[queries, value dim]` |
+//! | features of queries | dim | directions | queries | `[features, queries]` |
+//! | features of keys | dim | keys | directions | `[keys, features]` |
+//! | state of the low-rank part | keys | key features | values | `[features, value dim]` |
+//! | reading that state | features | query features | state | `[queries, value dim]` |
+//!
+//! so the result of one product is an operand of the next, and nothing is ever repacked. Softmax over keys
+//! is lane-wise in the transposed logits: no horizontal sums.
+//!
+//! # One order of summation for logits
+//!
+//! Every logit is a sum over the head dimension taken in order, one accumulator per entry, in
+//! [`product`] and [`row_product`] alike. A logit is therefore the same number, to the bit, in whichever method
+//! and tile it is computed. At sharp temperatures logits reach 10⁴, where one rounding is worth 10⁻³ in the
+//! weights: agreement between methods rests on this.
+
+mod exp;
+mod panels;
+mod product;
+
+pub(crate) use exp::{exp_from, exp_moment, exp_tile};
+pub(crate) use panels::{Panels, panel_count};
+pub(crate) use product::{accumulate_rows, gather_columns, pair_products, product, row_product};
+
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+use fearless_simd::Level;
+
+/// Columns in a panel, and vector lanes worked on together.
+pub(crate) const LANES: usize = 16;
+
+/// One row of a panel.
+pub(crate) type Lanes = [f32; LANES];
+
+/// The instruction set that the kernels run on in this build on this machine: `"simd128"`,
+/// `"relaxed-simd"`, `"avx512"`, `"avx2"`, `"sse4.2"`, `"sse2"`, `"neon"` or `"scalar"`.
+pub fn instruction_set() -> &'static str {
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    match Level::new() {
+        Level::Avx512(_) => return "avx512",
+        Level::Avx2(_) => return "avx2",
+        Level::Sse4_2(_) => return "sse4.2",
+        _ => return "sse2",
+    }
+    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+    if cfg!(target_arch = "aarch64") {
+        "neon"
+    } else if cfg!(all(target_arch = "wasm32", target_feature = "relaxed-simd")) {
+        "relaxed-simd"
+    } else if cfg!(all(target_arch = "wasm32", target_feature = "simd128")) {
+        "simd128"
+    } else {
+        "scalar"
+    }
+}

@@ -1,0 +1,96 @@
+//! Products of panels, and of single rows with gathered columns.
+
+use fearless_simd::{Level, Simd, dispatch, f32x16, prelude::*};
+
+use super::{LANES, Lanes, Panels};
+
+/// Rows of a C tile that are accumulated together. Two rows of 16 lanes are eight 4-lane accumulators: with
+/// the loads of one step that fills, and does not overflow, the 16 vector registers that a wasm engine has to
+/// allocate from. Native targets have wider registers, so more rows.
+const ROWS: usize = if cfg!(target_arch = "wasm32") { 2 } else { 4 };
+
+/// One tile of `C = AᵀB`: `c[m][n] = Σ_k a[k][m] b[k][n]`, summed over k in order.
+///
+/// `a` and `b` are panels, or equal stretches of panels, of the same number of rows. With `accumulate` the
+/// sum starts from the present `c`, else from zero.
+pub(crate) fn product(a: &[Lanes], b: &[Lanes], c: &mut [Lanes; LANES], accumulate: bool) {
+    dispatch!(Level::new(), simd => product_tile(simd, a, b, c, accumulate));
+}
+
+#[inline(always)]
+fn product_tile<S: Simd>(simd: S, a: &[Lanes], b: &[Lanes], c: &mut [Lanes; LANES], accumulate: bool) {
+    for (block, c) in c.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
+        let mut sums = [f32x16::splat(simd, 0.0); ROWS];
+        if accumulate {
+            for (sum, c) in sums.iter_mut().zip(c.iter()) {
+                *sum = f32x16::load_array_ref(simd, c);
+            }
+        }
+        for (a, b) in a.iter().zip(b) {
+            let b = f32x16::load_array_ref(simd, b);
+            let a = &a.as_chunks::<ROWS>().0[block];
+            for (sum, &a) in sums.iter_mut().zip(a) {
+                *sum = f32x16::splat(simd, a).mul_add(b, *sum);
+            }
+        }
+        for (sum, c) in sums.iter().zip(c) {
+            sum.store_array(c);
+        }
+    }
+}
+
+/// The product of one row with one panel: `out[n] = Σ_k row[k] panel[k][n]`, summed over k in order.
+pub(crate) fn row_product(row: &[f32], panel: &[Lanes]) -> Lanes {
+    dispatch!(Level::new(), simd => {
+        let mut sum = f32x16::splat(simd, 0.0);
+        for (&x, lanes) in row.iter().zip(panel) {
+            sum = f32x16::splat(simd, x).mul_add(f32x16::load_array_ref(simd, lanes), sum);
+        }
+        sum.to_array()
+    })
+}
+
+/// Copies up to 16 rows of a row-major `[_, out.len()]` into the columns of one panel; lanes without a
+/// row become zero.
+pub(crate) fn gather_columns(source: &[f32], rows: &[u32], out: &mut [Lanes]) {
+    let dim = out.len();
+    for lane in 0..LANES {
+        match rows.get(lane) {
+            Some(&row) => {
+                let values = &source[row as usize * dim..(row as usize + 1) * dim];
+                out.iter_mut().zip(values).for_each(|(out, &x)| out[lane] = x);
+            }
+            None => out.iter_mut().for_each(|out| out[lane] = 0.0),
+        }
+    }
+}
+
+/// `out[p] += Σ_n weights[n] · (row indices[n] of panel p)`, n in order: a weighted sum of rows.
+pub(crate) fn accumulate_rows(panels: &Panels, indices: &[u32], weights: &[f32], out: &mut [Lanes]) {
+    dispatch!(Level::new(), simd => {
+        for (p, out) in out.iter_mut().enumerate() {
+            let panel = panels.panel(p);
+            let mut sum = f32x16::load_array_ref(simd, out);
+            for (&index, &weight) in indices.iter().zip(weights) {
+                let row = f32x16::load_array_ref(simd, &panel[index as usize]);
+                sum = f32x16::splat(simd, weight).mul_add(row, sum);
+            }
+            sum.store_array(out);
+        }
+    })
+}
+
+/// `out[n] = left · (row indices[n] of the matrix)`: inner products of one padded row with chosen rows.
+pub(crate) fn pair_products(left: &[Lanes], panels: &Panels, indices: &[u32], out: &mut [f32]) {
+    let rows = panels.rows();
+    dispatch!(Level::new(), simd => {
+        for (&index, out) in indices.iter().zip(out) {
+            let column = panels.as_slice()[index as usize..].iter().step_by(rows);
+            let mut sum = f32x16::splat(simd, 0.0);
+            for (left, row) in left.iter().zip(column) {
+                sum = f32x16::load_array_ref(simd, left).mul_add(f32x16::load_array_ref(simd, row), sum);
+            }
+            *out = sum.reduce_sum();
+        }
+    })
+}
