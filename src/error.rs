@@ -28,7 +28,7 @@ pub enum Error {
         expected: String,
     },
     /// NaN or an infinity in an input tensor.
-    #[error("{name}[{index}] is {value}: attention needs finite numbers")]
+    #[error("{name}[{index}] is {}: attention needs finite numbers", non_finite(*value))]
     NonFinite {
         /// The tensor: `q`, `k` or `v`.
         name: &'static str,
@@ -82,4 +82,21 @@ impl Error {
     pub(crate) fn unsupported(what: impl Display, why: impl Display) -> Self {
         Error::Unsupported { what: what.to_string(), why: why.to_string() }
     }
+}
+
+fn non_finite(value: f32) -> &'static str {
+    match (value.is_nan(), value > 0.0) {
+        (true, _) => "NaN",
+        (false, true) => "Infinity",
+        (false, false) => "-Infinity",
+    }
+}
+
+/// A number for a message. In the npm package JavaScript writes it: Rust's own float formatting would be a
+/// tenth of the module's size.
+pub(crate) fn number(x: f64) -> String {
+    #[cfg(all(feature = "wasm", target_arch = "wasm32"))]
+    return js_sys::Number::from(x).to_string_with_radix(10).map(String::from).unwrap_or_default();
+    #[cfg(not(all(feature = "wasm", target_arch = "wasm32")))]
+    x.to_string()
 }

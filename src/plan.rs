@@ -1,6 +1,6 @@
 //! From options and sizes to a plan: everything that can be decided, and refused, before data is touched.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, number};
 use crate::options::{Features, Method, Options, Support};
 use crate::shape::{MAX_SIZE, Shape};
 
@@ -209,10 +209,12 @@ impl Csr {
         let mut row = Vec::new();
         for bounds in indptr.windows(2) {
             row.clear();
-            row.extend_from_slice(&indices[bounds[0] as usize..bounds[1] as usize]);
+            // As u64, like every other sort of the crate: one more copy of the sorting code would not fit the
+            // wasm's size limit.
+            row.extend(indices[bounds[0] as usize..bounds[1] as usize].iter().map(|&key| u64::from(key)));
             row.sort_unstable();
             row.dedup();
-            csr.indices.extend_from_slice(&row);
+            csr.indices.extend(row.iter().map(|&key| key as u32));
             csr.indptr.push(csr.indices.len() as u32);
         }
         Ok(csr)
@@ -223,13 +225,13 @@ fn positive(name: &str, value: f64) -> Result<f64> {
     if value.is_finite() && value > 0.0 {
         Ok(value)
     } else {
-        Err(Error::option(name, value, "a positive finite number"))
+        Err(Error::option(name, number(value), "a positive finite number"))
     }
 }
 
 fn share(name: &str, value: Option<f64>) -> Result<Option<f64>> {
     match value {
-        Some(x) if !(x > 0.0 && x <= 1.0) => Err(Error::option(name, x, "a number above 0 and at most 1")),
+        Some(x) if !(x > 0.0 && x <= 1.0) => Err(Error::option(name, number(x), "a number above 0 and at most 1")),
         value => Ok(value),
     }
 }

@@ -35,6 +35,7 @@ fn exp<S: Simd>(simd: S, x: f32x16<S>) -> f32x16<S> {
 }
 
 /// `out = exp(x - shift)` for each x.
+#[inline(never)]
 pub(crate) fn exp_from(x: &[f32], shift: f32, out: &mut [f32]) {
     dispatch!(Level::new(), simd => {
         let shift = f32x16::splat(simd, shift);
@@ -52,6 +53,7 @@ pub(crate) fn exp_from(x: &[f32], shift: f32, out: &mut [f32]) {
 
 /// Softmax numerators of a tile `[keys, 16 queries]` in place: `tile = exp(tile - shift)`, lane by lane, and
 /// the sum of the new rows is returned.
+#[inline(never)]
 pub(crate) fn exp_tile(tile: &mut [Lanes], shift: &Lanes) -> Lanes {
     dispatch!(Level::new(), simd => {
         let shift = f32x16::load_array_ref(simd, shift);
@@ -66,6 +68,7 @@ pub(crate) fn exp_tile(tile: &mut [Lanes], shift: &Lanes) -> Lanes {
 }
 
 /// The sum of `exp(x - shift) · (x - shift)` over the rows of a tile, lane by lane; the tile stays as it is.
+#[inline(never)]
 pub(crate) fn exp_moment(tile: &[Lanes], shift: &Lanes) -> Lanes {
     dispatch!(Level::new(), simd => {
         let shift = f32x16::load_array_ref(simd, shift);

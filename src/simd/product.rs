@@ -13,6 +13,7 @@ const ROWS: usize = if cfg!(target_arch = "wasm32") { 2 } else { 4 };
 ///
 /// `a` and `b` are panels, or equal stretches of panels, of the same number of rows. With `accumulate` the
 /// sum starts from the present `c`, else from zero.
+#[inline(never)]
 pub(crate) fn product(a: &[Lanes], b: &[Lanes], c: &mut [Lanes; LANES], accumulate: bool) {
     dispatch!(Level::new(), simd => product_tile(simd, a, b, c, accumulate));
 }
@@ -40,6 +41,7 @@ fn product_tile<S: Simd>(simd: S, a: &[Lanes], b: &[Lanes], c: &mut [Lanes; LANE
 }
 
 /// The product of one row with one panel: `out[n] = Σ_k row[k] panel[k][n]`, summed over k in order.
+#[inline(never)]
 pub(crate) fn row_product(row: &[f32], panel: &[Lanes]) -> Lanes {
     dispatch!(Level::new(), simd => {
         let mut sum = f32x16::splat(simd, 0.0);
@@ -52,6 +54,7 @@ pub(crate) fn row_product(row: &[f32], panel: &[Lanes]) -> Lanes {
 
 /// Copies up to 16 rows of a row-major `[_, out.len()]` into the columns of one panel; lanes without a
 /// row become zero.
+#[inline(never)]
 pub(crate) fn gather_columns(source: &[f32], rows: &[u32], out: &mut [Lanes]) {
     let dim = out.len();
     for lane in 0..LANES {
@@ -66,6 +69,7 @@ pub(crate) fn gather_columns(source: &[f32], rows: &[u32], out: &mut [Lanes]) {
 }
 
 /// `out[p] += Σ_n weights[n] · (row indices[n] of panel p)`, n in order: a weighted sum of rows.
+#[inline(never)]
 pub(crate) fn accumulate_rows(panels: &Panels, indices: &[u32], weights: &[f32], out: &mut [Lanes]) {
     dispatch!(Level::new(), simd => {
         for (p, out) in out.iter_mut().enumerate() {
@@ -81,6 +85,7 @@ pub(crate) fn accumulate_rows(panels: &Panels, indices: &[u32], weights: &[f32],
 }
 
 /// `out[n] = left · (row indices[n] of the matrix)`: inner products of one padded row with chosen rows.
+#[inline(never)]
 pub(crate) fn pair_products(left: &[Lanes], panels: &Panels, indices: &[u32], out: &mut [f32]) {
     let rows = panels.rows();
     dispatch!(Level::new(), simd => {

@@ -7,7 +7,7 @@ use crate::attention::Head;
 use crate::error::Result;
 use crate::memory;
 use crate::random::{Purpose, generator, signs};
-use crate::support::{piece, piece_of};
+use crate::support::{Groups, piece_of};
 
 /// Bucket of each token in round `round` of slice `slice` = batch · heads + head: twice the axis, plus one where
 /// it points the other way. `x` is row-major `[tokens, dim]`. O(tokens · dim log dim).
@@ -53,65 +53,60 @@ fn hadamard(x: &mut [f32]) {
 /// Hashes of one head.
 pub(crate) struct Lsh {
     rounds: Vec<Round>,
-    chunk: Option<usize>,
-    causal: bool,
+    /// Causal: at most this many of the latest keys of a bucket.
+    latest: usize,
 }
 
 struct Round {
-    /// Bucket of each query.
+    /// Group of each query.
     queries: Vec<u32>,
-    /// Keys by bucket, ascending inside one.
-    order: Vec<u32>,
-    /// Where each bucket starts in `order`, and the end.
-    starts: Vec<u32>,
+    /// Keys by bucket, or by chunk of the keys sorted by bucket.
+    groups: Groups,
 }
 
 impl Lsh {
+    /// O(rounds · tokens · dim log dim).
     pub fn new(seed: u64, head: &Head, rounds: usize, chunk: Option<usize>) -> Result<Lsh> {
         let buckets = 2 * head.dim.next_power_of_two();
         let mut list = memory::with_capacity("hash rounds", rounds)?;
         for round in 0..rounds {
-            let ids = bucket_ids(seed, head.slice, round, &head.k, head.dim);
-            let mut starts = vec![0u32; buckets + 1];
-            ids.iter().for_each(|&id| starts[id as usize + 1] += 1);
-            (0..buckets).for_each(|b| starts[b + 1] += starts[b]);
-            let mut next = starts.clone();
-            let mut order = memory::filled("hash order", ids.len(), 0u32)?;
-            for (key, &id) in (0u32..).zip(&ids) {
-                order[next[id as usize] as usize] = key;
-                next[id as usize] += 1;
-            }
-            list.push(Round { queries: bucket_ids(seed, head.slice, round, &head.q, head.dim), order, starts });
+            let queries = bucket_ids(seed, head.slice, round, &head.q, head.dim);
+            let groups = Groups::new(&bucket_ids(seed, head.slice, round, &head.k, head.dim), buckets)?;
+            list.push(match chunk {
+                // Chunks of a sorted sequence would reveal future keys through their ranks.
+                Some(chunk) if !head.causal => Round::chunked(queries, &groups, head.keys.div_ceil(chunk))?,
+                _ => Round { queries, groups },
+            });
         }
-        Ok(Lsh { rounds: list, chunk, causal: head.causal })
+        Ok(Lsh { rounds: list, latest: chunk.filter(|_| head.causal).unwrap_or(usize::MAX) })
     }
 
     pub fn rounds(&self) -> usize {
         self.rounds.len()
     }
 
-    /// The keys of `query` in one round; `visible` keys may be seen.
+    /// The keys of `query` in one round, ascending; the first `visible` keys may be seen.
     pub fn keys(&self, query: usize, round: usize, visible: usize) -> &[u32] {
-        let Round { queries, order, starts } = &self.rounds[round];
-        let bucket = queries[query] as usize;
-        let range = starts[bucket] as usize..starts[bucket + 1] as usize;
-        match (self.chunk, self.causal) {
-            (None, _) => seen(&order[range], visible),
-            (Some(chunk), true) => {
-                let past = seen(&order[range], visible);
-                &past[past.len().saturating_sub(chunk)..]
-            }
-            (Some(chunk), false) if visible > 0 => {
-                let pieces = visible.div_ceil(chunk);
-                let middle = ((range.start + range.end) / 2).min(visible - 1);
-                &order[piece(piece_of(middle, visible, pieces), visible, pieces)]
-            }
-            (Some(_), false) => &[],
-        }
+        let Round { queries, groups } = &self.rounds[round];
+        let keys = groups.group(queries[query] as usize);
+        let seen = &keys[..keys.partition_point(|&key| (key as usize) < visible)];
+        &seen[seen.len().saturating_sub(self.latest)..]
     }
 }
 
-/// The keys of an ascending list that come before `visible`.
-fn seen(keys: &[u32], visible: usize) -> &[u32] {
-    &keys[..keys.partition_point(|&key| (key as usize) < visible)]
+impl Round {
+    /// Keys sorted by bucket and cut into equal chunks; a query goes to the one that its bucket's middle lies in.
+    fn chunked(mut queries: Vec<u32>, buckets: &Groups, chunks: usize) -> Result<Round> {
+        let keys = buckets.keys.len();
+        let mut chunk_of = memory::filled("chunks of keys", keys, 0u32)?;
+        for (rank, &key) in buckets.keys.iter().enumerate() {
+            chunk_of[key as usize] = piece_of(rank, keys, chunks) as u32;
+        }
+        for query in &mut queries {
+            let bucket = buckets.range(*query as usize);
+            let middle = ((bucket.start + bucket.end) / 2).min(keys - 1);
+            *query = piece_of(middle, keys, chunks) as u32;
+        }
+        Ok(Round { queries, groups: Groups::new(&chunk_of, chunks)? })
+    }
 }

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use crate::attention::Head;
 use crate::error::Result;
+use crate::memory;
 use crate::plan::{Plan, SupportPlan};
 
 /// Supports of some consecutive queries: ascending, distinct, visible keys.
@@ -15,6 +16,7 @@ use crate::plan::{Plan, SupportPlan};
 pub(crate) struct Rows {
     ends: Vec<usize>,
     indices: Vec<u32>,
+    merged: Vec<u32>,
 }
 
 impl Rows {
@@ -33,22 +35,29 @@ impl Rows {
         self.indices.len()
     }
 
-    /// Closes a row whose keys were appended in any order, perhaps several times.
-    fn close_union(&mut self) {
+    /// Adds an ascending list to the open row, each key once: a merge.
+    fn unite(&mut self, list: &[u32]) {
         let start = self.ends.last().copied().unwrap_or(0);
-        self.indices[start..].sort_unstable();
-        let mut kept = start;
-        for i in start..self.indices.len() {
-            if kept == start || self.indices[kept - 1] != self.indices[i] {
-                self.indices[kept] = self.indices[i];
-                kept += 1;
-            }
+        if self.indices.len() == start {
+            self.indices.extend_from_slice(list);
+            return;
         }
-        self.indices.truncate(kept);
-        self.ends.push(kept);
+        self.merged.clear();
+        let mut list = list.iter().copied().peekable();
+        for &key in &self.indices[start..] {
+            while let Some(other) = list.next_if(|&other| other <= key) {
+                if other < key {
+                    self.merged.push(other);
+                }
+            }
+            self.merged.push(key);
+        }
+        self.merged.extend(list);
+        self.indices.truncate(start);
+        self.indices.extend_from_slice(&self.merged);
     }
 
-    /// Closes a row whose keys were appended ascending.
+    /// Closes the open row.
     fn close(&mut self) {
         self.ends.push(self.indices.len());
     }
@@ -95,12 +104,12 @@ impl Support {
                     out.close();
                 }
                 Support::Lsh(lsh) => {
-                    (0..lsh.rounds()).for_each(|round| out.indices.extend_from_slice(lsh.keys(query, round, visible)));
-                    out.close_union();
+                    (0..lsh.rounds()).for_each(|round| out.unite(lsh.keys(query, round, visible)));
+                    out.close();
                 }
                 Support::Smyrf(smyrf) => {
-                    (0..smyrf.rounds()).for_each(|round| out.indices.extend_from_slice(smyrf.keys(query, round)));
-                    out.close_union();
+                    (0..smyrf.rounds()).for_each(|round| out.unite(smyrf.keys(query, round)));
+                    out.close();
                 }
                 Support::Explicit => {
                     if let SupportPlan::Explicit(csr) = &plan.support {
@@ -143,10 +152,42 @@ fn piece_of(rank: usize, len: usize, pieces: usize) -> usize {
     (((rank as u64 + 1) * pieces as u64 - 1) / len as u64) as usize
 }
 
-/// Piece `piece` of `0..len`, cut into `pieces` equal ones.
-fn piece(piece: usize, len: usize, pieces: usize) -> Range<usize> {
-    let cut = |piece: usize| (piece as u64 * len as u64 / pieces as u64) as usize;
-    cut(piece)..cut(piece + 1)
+/// An integer that sorts as `x`, rounded to f32, does, and among equals as `index`, which its lower half holds.
+fn sortable(x: f64, index: u32) -> u64 {
+    let bits = (x as f32).to_bits();
+    let ordered = if bits >> 31 == 0 { bits | 1 << 31 } else { !bits };
+    u64::from(ordered) << 32 | u64::from(index)
+}
+
+/// Keys grouped, ascending inside a group.
+struct Groups {
+    keys: Vec<u32>,
+    /// Where each group starts, and the end.
+    starts: Vec<u32>,
+}
+
+impl Groups {
+    /// Key j goes to group `group_of[j]`.
+    fn new(group_of: &[u32], groups: usize) -> Result<Groups> {
+        let mut starts = memory::filled("group starts", groups + 1, 0u32)?;
+        group_of.iter().for_each(|&group| starts[group as usize + 1] += 1);
+        (0..groups).for_each(|group| starts[group + 1] += starts[group]);
+        let mut next = starts.clone();
+        let mut keys = memory::filled("grouped keys", group_of.len(), 0u32)?;
+        for (key, &group) in (0u32..).zip(group_of) {
+            keys[next[group as usize] as usize] = key;
+            next[group as usize] += 1;
+        }
+        Ok(Groups { keys, starts })
+    }
+
+    fn range(&self, group: usize) -> Range<usize> {
+        self.starts[group] as usize..self.starts[group + 1] as usize
+    }
+
+    fn group(&self, group: usize) -> &[u32] {
+        &self.keys[self.range(group)]
+    }
 }
 
 #[cfg(test)]
@@ -154,18 +195,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_cover_everything_once_and_know_their_ranks() {
+    fn pieces_are_consecutive_and_equal_to_one() {
         for len in 1..40 {
             for pieces in 1..=len {
-                let mut next = 0;
-                for p in 0..pieces {
-                    let range = piece(p, len, pieces);
-                    assert_eq!(range.start, next);
-                    range.clone().for_each(|rank| assert_eq!(piece_of(rank, len, pieces), p));
-                    next = range.end;
+                let owners: Vec<usize> = (0..len).map(|rank| piece_of(rank, len, pieces)).collect();
+                assert!(owners.is_sorted() && owners[len - 1] == pieces - 1);
+                for piece in 0..pieces {
+                    let size = owners.iter().filter(|&&owner| owner == piece).count();
+                    assert!(size == len / pieces || size == len.div_ceil(pieces), "{size} of {len} in {pieces}");
                 }
-                assert_eq!(next, len);
             }
         }
+    }
+
+    #[test]
+    fn sortable_keeps_the_order() {
+        let numbers = [f64::NEG_INFINITY, -3.0, -1e-3, 0.0, 1e-30, 2.5, 1e30];
+        assert!(numbers.windows(2).all(|pair| sortable(pair[0], 9) < sortable(pair[1], 0)));
+        assert!(sortable(1.0, 3) < sortable(1.0, 4) && sortable(1.0, 7) as u32 == 7);
+    }
+
+    #[test]
+    fn unite_is_a_set_union() {
+        let mut rows = Rows::default();
+        rows.unite(&[9]);
+        rows.close();
+        [&[2, 5, 7][..], &[], &[1, 5, 8], &[5, 7, 9]].iter().for_each(|list| rows.unite(list));
+        rows.close();
+        assert_eq!((rows.row(0), rows.row(1)), (&[9][..], &[1, 2, 5, 7, 8, 9][..]));
     }
 }

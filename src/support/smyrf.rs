@@ -5,7 +5,7 @@ use crate::attention::Head;
 use crate::error::Result;
 use crate::memory;
 use crate::random::{Purpose, generator, normals};
-use crate::support::{piece, piece_of};
+use crate::support::{Groups, piece_of, sortable};
 
 /// The Gaussian direction of round `round` of slice `slice` = batch · heads + head, `len` = dim + 2 long.
 pub fn direction(seed: u64, slice: usize, round: usize, len: usize) -> Vec<f32> {
@@ -16,14 +16,12 @@ pub fn direction(seed: u64, slice: usize, round: usize, len: usize) -> Vec<f32> 
 /// Clusters of one head.
 pub(crate) struct Smyrf {
     rounds: Vec<Round>,
-    clusters: usize,
 }
 
 struct Round {
     /// Cluster of each query.
     queries: Vec<u32>,
-    /// Keys along the direction.
-    order: Vec<u32>,
+    keys: Groups,
 }
 
 impl Smyrf {
@@ -40,25 +38,21 @@ impl Smyrf {
             let a = direction(seed, head.slice, round, head.dim + 2);
             // F(q) = [q; 0; sqrt(M² - |q|²)], G(k) = [k; sqrt(M² - |k|²); 0], M² = max|q|² + max|k|².
             let (for_keys, for_queries) = (f64::from(a[head.dim]), f64::from(a[head.dim + 1]));
-            let queries = order(&head.q, &a, from_scaled, for_queries, radius, &q_squares)?;
-            let order = order(&head.k, &a, 1.0, for_keys, radius, &k_squares)?;
-            let mut own = memory::filled("clusters of queries", head.queries, 0u32)?;
-            for (rank, &query) in queries.iter().enumerate() {
-                own[query as usize] = piece_of(rank, head.queries, clusters) as u32;
-            }
-            list.push(Round { queries: own, order });
+            let queries = clusters_along(&a, &head.q, from_scaled, for_queries, radius, &q_squares, clusters)?;
+            let keys = clusters_along(&a, &head.k, 1.0, for_keys, radius, &k_squares, clusters)?;
+            list.push(Round { queries, keys: Groups::new(&keys, clusters)? });
         }
-        Ok(Smyrf { rounds: list, clusters })
+        Ok(Smyrf { rounds: list })
     }
 
     pub fn rounds(&self) -> usize {
         self.rounds.len()
     }
 
-    /// The keys of `query` in one round.
+    /// The keys of `query` in one round, ascending.
     pub fn keys(&self, query: usize, round: usize) -> &[u32] {
-        let Round { queries, order } = &self.rounds[round];
-        &order[piece(queries[query] as usize, order.len(), self.clusters)]
+        let Round { queries, keys } = &self.rounds[round];
+        keys.group(queries[query] as usize)
     }
 }
 
@@ -68,16 +62,26 @@ fn squares(tokens: &[f32], dim: usize, factor: f64) -> Vec<f64> {
     tokens.chunks_exact(dim).map(square).collect()
 }
 
-/// Tokens by their projection on `direction`; ties by position.
-fn order(tokens: &[f32], direction: &[f32], factor: f64, lift: f64, radius: f64, squares: &[f64]) -> Result<Vec<u32>> {
+/// The cluster of each token: equal stretches along the projection on `direction`, ties by position.
+fn clusters_along(
+    direction: &[f32],
+    tokens: &[f32],
+    factor: f64,
+    lift: f64,
+    radius: f64,
+    squares: &[f64],
+    clusters: usize,
+) -> Result<Vec<u32>> {
     let dim = direction.len() - 2;
-    let mut projections = memory::with_capacity("projections", squares.len())?;
-    for (token, square) in tokens.chunks_exact(dim).zip(squares) {
+    let mut order = memory::with_capacity("projections", squares.len())?;
+    for ((token, square), index) in tokens.chunks_exact(dim).zip(squares).zip(0u32..) {
         let dot: f64 = token.iter().zip(direction).map(|(&x, &a)| f64::from(x) * factor * f64::from(a)).sum();
-        projections.push(dot + lift * (radius - square).max(0.0).sqrt());
+        order.push(sortable(dot + lift * (radius - square).max(0.0).sqrt(), index));
     }
-    let mut order = memory::with_capacity("cluster order", squares.len())?;
-    order.extend(0..squares.len() as u32);
-    order.sort_by(|&a, &b| projections[a as usize].total_cmp(&projections[b as usize]));
-    Ok(order)
+    order.sort_unstable();
+    let mut cluster_of = memory::filled("clusters of tokens", squares.len(), 0u32)?;
+    for (rank, &entry) in order.iter().enumerate() {
+        cluster_of[entry as u32 as usize] = piece_of(rank, squares.len(), clusters) as u32;
+    }
+    Ok(cluster_of)
 }

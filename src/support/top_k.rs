@@ -1,12 +1,11 @@
 //! The keys of largest logit, found exactly: O(queries · keys) time, streamed.
 
-use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::attention::Head;
 use crate::error::Result;
 use crate::simd::{LANES, Panels, product};
-use crate::support::Rows;
+use crate::support::{Rows, sortable};
 
 pub(crate) struct TopK {
     /// `[dim, keys]`.
@@ -31,33 +30,36 @@ impl TopK {
         for (lane, query) in queries.clone().enumerate() {
             columns.iter_mut().zip(head.query(query)).for_each(|(column, &x)| column[lane] = x);
         }
-        let mut candidates: Vec<Vec<(f32, u32)>> = vec![Vec::with_capacity(capacity(self.count)); queries.len()];
+        let mut candidates: Vec<Vec<u64>> = vec![Vec::with_capacity(capacity(self.count)); queries.len()];
+        let mut scratch = Vec::with_capacity(capacity(self.count));
         for p in 0..head.visible(queries.end - 1).div_ceil(LANES) {
             let mut tile = [[0.0; LANES]; LANES];
             product(self.keys.panel(p), &columns, &mut tile, false);
             for (lane, own) in candidates.iter_mut().enumerate() {
                 let visible = head.visible(first + lane);
                 for (key, row) in (p * LANES..visible).zip(&tile) {
-                    own.push((row[lane], key as u32));
+                    // Negated: the smallest are the largest logits, earlier keys first.
+                    own.push(sortable(f64::from(-row[lane]), key as u32));
                 }
                 if own.len() + LANES > capacity(self.count) {
-                    keep_largest(own, self.count);
+                    keep_smallest(own, self.count, &mut scratch);
                 }
             }
         }
         for own in &mut candidates {
-            keep_largest(own, self.count);
-            out.indices.extend(own.iter().map(|&(_, key)| key));
-            out.close_union();
+            keep_smallest(own, self.count, &mut scratch);
+            out.indices.extend(own.iter().map(|&entry| entry as u32));
+            out.close();
         }
     }
 }
 
-/// Larger logits first; among equal ones the earlier key.
-fn keep_largest(candidates: &mut Vec<(f32, u32)>, count: usize) {
+/// Keeps the `count` smallest, in the order they are in.
+fn keep_smallest(candidates: &mut Vec<u64>, count: usize, scratch: &mut Vec<u64>) {
     if candidates.len() > count {
-        let larger_first = |a: &(f32, u32), b: &(f32, u32)| -> Ordering { b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)) };
-        candidates.select_nth_unstable_by(count - 1, larger_first);
-        candidates.truncate(count);
+        scratch.clear();
+        scratch.extend_from_slice(candidates);
+        let (_, &mut last, _) = scratch.select_nth_unstable(count - 1);
+        candidates.retain(|&entry| entry <= last);
     }
 }
