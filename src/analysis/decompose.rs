@@ -161,8 +161,12 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
             // No lag: the picture shows the low-rank part on the support too.
             let low_rank =
                 self.plan.features.map(|features| LowRank::new(features, &self.plan, &head, None)).transpose()?;
-            self.parts =
-                Some(Parts { exact: Exact::new(&head)?, support: Support::new(&self.plan, &head)?, low_rank, head });
+            self.parts = Some(Parts {
+                exact: Exact::new(&head)?,
+                support: Support::new(&self.plan, &head, &self.inputs.q)?,
+                low_rank,
+                head,
+            });
         }
         self.milliseconds += start.elapsed().as_secs_f64() * 1e3;
         Ok(())
@@ -275,7 +279,7 @@ impl Matrices {
             Some((part, own)) if result.rest == Rest::LowRank || support.len() == visible => {
                 let all: Vec<u32> = (0..visible as u32).collect();
                 part.entries(own, &all, low);
-                let factor = (own.log_scale - result.log_normalizer).exp();
+                let factor = (own.log_scale - result.log_normalizer).exp().min(f64::MAX);
                 let limit = f64::from(f32::MAX);
                 low.iter_mut().for_each(|x| *x = (f64::from(*x) * factor).clamp(-limit, limit) as f32);
             }
@@ -286,12 +290,13 @@ impl Matrices {
         if result.rest != Rest::Zero {
             approximation.copy_from_slice(low);
         }
-        let mut weights = vec![0.0; visible];
-        exp_relative(row.logits, result.log_normalizer, &mut weights);
-        for &key in support {
+        let logits: Vec<f32> = support.iter().map(|&key| row.logits[key as usize]).collect();
+        let mut weights = vec![0.0; support.len()];
+        exp_relative(&logits, result.log_normalizer, &mut weights);
+        for (&key, &weight) in support.iter().zip(&weights) {
             let key = key as usize;
-            approximation[key] = weights[key];
-            self.sparse[range.start + key] = weights[key] - low[key];
+            approximation[key] = weight;
+            self.sparse[range.start + key] = weight - low[key];
             self.support[range.start + key] = 1;
         }
     }

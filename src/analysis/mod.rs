@@ -21,8 +21,8 @@ impl RelativeError {
         }
     }
 
-    /// 0 where nothing differs, even from nothing.
+    /// 0 where nothing differs, even from nothing; at most `f64::MAX`, which is what differing from nothing gives.
     fn value(&self) -> f64 {
-        if self.difference == 0.0 { 0.0 } else { (self.difference / self.exact).sqrt() }
+        if self.difference == 0.0 { 0.0 } else { (self.difference / self.exact).sqrt().min(f64::MAX) }
     }
 }

@@ -28,8 +28,6 @@ pub(crate) struct Head {
     pub causal: bool,
     /// Index of the (batch, head): batch · heads + head.
     pub slice: usize,
-    /// b.
-    pub logit_scale: f64,
 }
 
 impl Head {
@@ -56,7 +54,6 @@ impl Head {
             value_dim: shape.value_dim,
             causal: plan.causal,
             slice,
-            logit_scale: plan.logit_scale,
         })
     }
 

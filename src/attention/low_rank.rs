@@ -23,6 +23,8 @@ pub(crate) struct LowRankRow {
     pub readout: Vec<Lanes>,
     /// Whether the sums already leave out the support.
     pub complement: bool,
+    /// Logarithm of the scale of each key feature at this row; empty where it is the same for all rows.
+    pub key_scale: Vec<f32>,
 }
 
 /// All rows see all keys: one state, read by every query.
@@ -106,6 +108,7 @@ impl Whole {
                     size,
                     readout: readout.iter().skip(lane).step_by(LANES).copied().collect(),
                     complement: false,
+                    key_scale: Vec::new(),
                 }
             })
             .collect()

@@ -5,8 +5,8 @@
 //! summed is scaled down. With a window as the support the state follows at the window's distance and is
 //! the complement itself: nothing has to be subtracted.
 
-use crate::attention::Head;
 use crate::attention::low_rank::LowRankRow;
+use crate::attention::{Head, saturate};
 use crate::error::Result;
 use crate::features::{FeatureMap, QueryTile};
 use crate::memory;
@@ -62,6 +62,7 @@ impl Prefix {
             size: 0.0,
             readout: vec![[0.0; LANES]; head.v.count()],
             complement: self.lag.is_some(),
+            key_scale: self.log_scale.clone(),
         };
         if self.taken == 0 {
             return row;
@@ -78,28 +79,28 @@ impl Prefix {
             readout.iter_mut().zip(state).for_each(|(out, h)| *out += f * h);
         }
         for (out, &x) in row.readout.as_flattened_mut().iter_mut().zip(&readout) {
-            *out = x as f32;
+            *out = saturate(x, f64::from(f32::MAX));
         }
         row
     }
 
-    /// Entries of `row`, which must be the latest one, at `indices`.
+    /// Entries of `row` at `indices`.
     pub fn entries(&self, row: &LowRankRow, indices: &[u32], out: &mut [f32]) {
         let mut scaled = vec![0.0; LANES];
         for (&index, out) in indices.iter().zip(out) {
             let mut sum = 0.0;
             for (p, features) in row.features.iter().enumerate() {
                 let key = &self.keys.panel(p)[index as usize];
-                let sum_lanes = self.scaled(p, key, &mut scaled);
+                let sum_lanes = self.scaled(&row.key_scale, p, key, &mut scaled);
                 sum += features.iter().zip(sum_lanes).map(|(f, k)| f * k).sum::<f32>();
             }
             *out = sum;
         }
     }
 
-    /// One panel of a key's features in units of the present scale.
-    fn scaled<'s>(&self, panel: usize, key: &Lanes, out: &'s mut [f32]) -> &'s [f32] {
-        let scale = &self.log_scale[panel * LANES..self.log_scale.len().min((panel + 1) * LANES)];
+    /// One panel of a key's features in units of the exponential of `log_scale`.
+    fn scaled<'s>(&self, log_scale: &[f32], panel: usize, key: &Lanes, out: &'s mut [f32]) -> &'s [f32] {
+        let scale = &log_scale[panel * LANES..log_scale.len().min((panel + 1) * LANES)];
         let out = &mut out[..scale.len()];
         if self.map.is_log() {
             let shifted: [f32; LANES] = std::array::from_fn(|lane| key[lane] - scale.get(lane).copied().unwrap_or(0.0));
@@ -129,7 +130,7 @@ impl Prefix {
         let mut scaled = vec![0.0; LANES];
         for p in 0..self.keys.count() {
             let features = self.keys.panel(p)[key];
-            let features = self.scaled(p, &features, &mut scaled);
+            let features = self.scaled(&self.log_scale, p, &features, &mut scaled);
             for (r, &f) in (p * LANES..).zip(features) {
                 let f = f64::from(f);
                 self.sum[r] += f;

@@ -12,8 +12,8 @@
 //! bound. Those rows are found by comparing the two, and take the first form. (Clamping the difference
 //! instead, as the authors' code does, was measured to lose four digits at sharp temperatures.)
 
-use crate::attention::Head;
 use crate::attention::low_rank::{LowRank, LowRankRow};
+use crate::attention::{Head, saturate};
 use crate::plan::Plan;
 use crate::simd::{LANES, Lanes, accumulate_rows, exp_from, gather_columns, row_product};
 
@@ -22,6 +22,12 @@ const ROUNDING: f64 = f32::EPSILON as f64;
 
 /// What that error may be, relative to the row's normaliser.
 const TOLERANCE: f64 = 2e-6;
+
+/// Weights saturate here, which only a Taylor row whose masses nearly cancel can reach: with values up to
+/// 10²⁹ every term stays finite.
+const WEIGHT_LIMIT: f64 = 1e9;
+
+const OUTPUT_LIMIT: f64 = f32::MAX as f64;
 
 /// How a row came out.
 #[derive(Debug, Clone, Copy)]
@@ -35,12 +41,12 @@ pub(crate) struct RowResult {
 /// Entries of a row off its support.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Rest {
-    /// 0: there are none, there is no low-rank part, or its mass came out negative.
+    /// 0: there are none, there is no low-rank part, or its mass is negative beyond that of the support.
     Zero,
     /// Low rank.
     LowRank,
-    /// Equal weights: the support is empty and the low-rank mass came out negative (the Taylor map of
-    /// order 1 only). The zeroth order of exp.
+    /// Equal weights: the support is empty and the low-rank mass negative (the Taylor map of order 1
+    /// only). The zeroth order of exp.
     Uniform,
 }
 
@@ -95,7 +101,7 @@ impl Scratch {
             Some((part, row)) => self.both(head, keys, visible, support, part, row),
             None => self.support_alone(head, keys, support),
         };
-        out.iter_mut().zip(self.sum.as_flattened()).for_each(|(out, &x)| *out = x);
+        out.iter_mut().zip(self.sum.as_flattened()).for_each(|(out, &x)| *out = x.clamp(-f32::MAX, f32::MAX));
         result
     }
 
@@ -131,22 +137,22 @@ impl Scratch {
             self.entries.resize(keys.len(), 0.0);
             part.entries(row, keys, &mut self.entries);
             rest.sum -= self.entries.iter().map(|&x| f64::from(x)).sum::<f64>();
-            let error = Mass { log_scale: row.log_scale, sum: row.size * ROUNDING };
-            let total = Total::of(support, Mass { sum: rest.sum.max(0.0), ..rest });
-            if error.sum * total.rest > TOLERANCE {
+            let error = row.size * ROUNDING;
+            let careful = Mass { sum: rest.sum.max(0.0), ..rest };
+            let drowned = Total::of(support, careful).is_none_or(|total| error * total.rest > TOLERANCE);
+            if drowned || rest.sum.abs() <= error {
                 return self.complement_directly(head, keys, visible, support, part, row);
             }
         }
-        if rest.sum <= 0.0 {
+        let Some(total) = Total::of(support, rest) else {
             return self.without_rest(head, keys, visible, support);
-        }
-        let total = Total::of(support, rest);
+        };
         for (sum, &x) in self.sum.as_flattened_mut().iter_mut().zip(row.readout.as_flattened()) {
-            *sum = (f64::from(x) * total.rest) as f32;
+            *sum = saturate(f64::from(x).clamp(-OUTPUT_LIMIT, OUTPUT_LIMIT) * total.rest, OUTPUT_LIMIT);
         }
         if subtract {
             for (w, &f) in self.weights.iter_mut().zip(&self.entries) {
-                *w = (f64::from(*w) * total.support - f64::from(f) * total.rest) as f32;
+                *w = saturate(f64::from(*w) * total.support - f64::from(f) * total.rest, WEIGHT_LIMIT);
             }
             accumulate_rows(&head.v, keys, &self.weights, &mut self.sum);
         } else {
@@ -171,17 +177,16 @@ impl Scratch {
         self.entries.resize(self.rest.len(), 0.0);
         part.entries(row, &self.rest, &mut self.entries);
         let rest = Mass { log_scale: row.log_scale, sum: self.entries.iter().map(|&x| f64::from(x)).sum() };
-        if rest.sum <= 0.0 {
+        let Some(total) = Total::of(support, rest) else {
             return self.without_rest(head, keys, visible, support);
-        }
-        let total = Total::of(support, rest);
-        self.entries.iter_mut().for_each(|x| *x = (f64::from(*x) * total.rest) as f32);
+        };
+        self.entries.iter_mut().for_each(|x| *x = saturate(f64::from(*x) * total.rest, WEIGHT_LIMIT));
         accumulate_rows(&head.v, &self.rest, &self.entries, &mut self.sum);
         self.add_support(head, keys, total.support);
         RowResult { log_normalizer: total.log_normalizer, rest: Rest::LowRank }
     }
 
-    /// No low-rank mass to speak of: the support alone, or with none the mean of the visible values.
+    /// The masses add up to nothing, or less: the support alone, or with none the mean of the visible values.
     fn without_rest(&mut self, head: &Head, keys: &[u32], visible: usize, support: Mass) -> RowResult {
         if !keys.is_empty() || visible == 0 {
             return self.support_alone(head, keys, support);
@@ -196,12 +201,12 @@ impl Scratch {
 
     /// Adds weight times value on the support.
     fn add_support(&mut self, head: &Head, keys: &[u32], factor: f64) {
-        self.weights.iter_mut().for_each(|w| *w = (f64::from(*w) * factor) as f32);
+        self.weights.iter_mut().for_each(|w| *w = saturate(f64::from(*w) * factor, WEIGHT_LIMIT));
         accumulate_rows(&head.v, keys, &self.weights, &mut self.sum);
     }
 }
 
-/// A non-negative number too large or small for any float: `sum · exp(log_scale)`.
+/// A number too large or small for any float: `sum · exp(log_scale)`.
 #[derive(Clone, Copy)]
 struct Mass {
     log_scale: f64,
@@ -218,11 +223,12 @@ struct Total {
 }
 
 impl Total {
-    /// Relative to the larger of the two scales, so that even scales of 10³⁰ cost neither part its digits.
-    fn of(support: Mass, rest: Mass) -> Total {
+    /// Relative to the larger of the two scales, so that even scales of 10³⁰ cost neither part its digits. `None`
+    /// where the masses add up to nothing, or less.
+    fn of(support: Mass, rest: Mass) -> Option<Total> {
         let scale = support.log_scale.max(rest.log_scale);
         let (a, b) = ((support.log_scale - scale).exp(), (rest.log_scale - scale).exp());
         let sum = a * support.sum + b * rest.sum;
-        Total { log_normalizer: scale + sum.ln(), support: a / sum, rest: b / sum }
+        (sum > 0.0).then(|| Total { log_normalizer: scale + sum.ln(), support: a / sum, rest: b / sum })
     }
 }

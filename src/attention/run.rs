@@ -239,7 +239,9 @@ impl Engine {
 
     fn prepare<D: Deref<Target = [f32]>>(&mut self, inputs: &Inputs<D>) -> Result<Prepared> {
         let head = timed(&mut self.clock.prepare, || inputs.head(&self.plan, self.slice))?;
-        let support = timed(&mut self.clock.support, || Support::new(&self.plan, &head))?;
+        let support = timed(&mut self.clock.support, || {
+            Support::new(&self.plan, &head, &inputs.q[self.plan.shape.q_range(self.slice)])
+        })?;
         let Some(support) = support else {
             let exact = timed(&mut self.clock.prepare, || Exact::new(&head))?;
             return Ok(Prepared { head, estimator: Estimator::Exact(exact) });

@@ -270,10 +270,7 @@ fn mean(tokens: &[f32], factor: f64, dim: usize) -> Vec<f64> {
 /// theorem 3.2): A = (1 - 1/p) / 8.
 fn optimal_tilt(spread: f64, dim: usize) -> f64 {
     let (s, d) = (spread.max(0.0), dim as f64);
-    // p -> 1 as s -> 0, where the quotient below loses all its digits.
-    if s < 1e-6 * d {
-        return 0.0;
-    }
-    let p = (((2.0 * s + d).powi(2) + 8.0 * d * s).sqrt() - 2.0 * s - d) / (4.0 * s);
-    (1.0 - 1.0 / p) / 8.0
+    // 1 / p, written so that nothing cancels.
+    let inverse = (((2.0 * s + d).powi(2) + 8.0 * d * s).sqrt() + 2.0 * s + d) / (2.0 * d);
+    (1.0 - inverse) / 8.0
 }

@@ -44,17 +44,22 @@ pub(crate) const LANES: usize = 16;
 /// One row of a panel.
 pub(crate) type Lanes = [f32; LANES];
 
-/// The instruction set that the kernels run on in this build on this machine: `"simd128"`,
-/// `"relaxed-simd"`, `"avx512"`, `"avx2"`, `"sse4.2"`, `"sse2"`, `"neon"` or `"scalar"`.
+/// The instruction set that the kernels run on, on this machine: `"avx512"`, `"avx2"`, `"sse4.2"` or `"sse2"`; on
+/// other processors `"simd128"`, `"relaxed-simd"`, `"neon"` or `"scalar"`.
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 pub fn instruction_set() -> &'static str {
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
     match Level::new() {
-        Level::Avx512(_) => return "avx512",
-        Level::Avx2(_) => return "avx2",
-        Level::Sse4_2(_) => return "sse4.2",
-        _ => return "sse2",
+        Level::Avx512(_) => "avx512",
+        Level::Avx2(_) => "avx2",
+        Level::Sse4_2(_) => "sse4.2",
+        _ => "sse2",
     }
-    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+}
+
+/// The instruction set that the kernels run on in this build: `"simd128"`, `"relaxed-simd"`, `"neon"` or
+/// `"scalar"`.
+#[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+pub fn instruction_set() -> &'static str {
     if cfg!(target_arch = "aarch64") {
         "neon"
     } else if cfg!(all(target_arch = "wasm32", target_feature = "relaxed-simd")) {

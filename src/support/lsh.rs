@@ -27,7 +27,9 @@ pub fn bucket_ids(seed: u64, slice: usize, round: usize, x: &[f32], dim: usize) 
         }
         let mut axis = 0;
         for (r, x) in y.iter().enumerate() {
-            if x.abs() > y[axis].abs() {
+            // Where the dimension is no power of two, some axes see the same numbers: a tie that rounding must
+            // not decide.
+            if x.abs() > y[axis].abs() * (1.0 + 1e-6) {
                 axis = r;
             }
         }
@@ -66,11 +68,11 @@ struct Round {
 
 impl Lsh {
     /// O(rounds · tokens · dim log dim).
-    pub fn new(seed: u64, head: &Head, rounds: usize, chunk: Option<usize>) -> Result<Lsh> {
+    pub fn new(seed: u64, head: &Head, raw_queries: &[f32], rounds: usize, chunk: Option<usize>) -> Result<Lsh> {
         let buckets = 2 * head.dim.next_power_of_two();
         let mut list = memory::with_capacity("hash rounds", rounds)?;
         for round in 0..rounds {
-            let queries = bucket_ids(seed, head.slice, round, &head.q, head.dim);
+            let queries = bucket_ids(seed, head.slice, round, raw_queries, head.dim);
             let groups = Groups::new(&bucket_ids(seed, head.slice, round, &head.k, head.dim), buckets)?;
             list.push(match chunk {
                 // Chunks of a sorted sequence would reveal future keys through their ranks.

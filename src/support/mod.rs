@@ -74,16 +74,19 @@ pub(crate) enum Support {
 }
 
 impl Support {
-    /// Hashes and sorts where there is something to hash and sort. `None` for the full support.
-    pub fn new(plan: &Plan, head: &Head) -> Result<Option<Support>> {
+    /// Hashes and sorts where there is something to hash and sort. `None` for the full support. `raw_queries` are
+    /// those of the head, not scaled: a hash must not depend on the temperature, not even by rounding.
+    pub fn new(plan: &Plan, head: &Head, raw_queries: &[f32]) -> Result<Option<Support>> {
         Ok(Some(match plan.support {
             SupportPlan::All => return Ok(None),
             SupportPlan::Empty => Support::Empty,
             SupportPlan::Window { size } => Support::Window { size },
             SupportPlan::TopK { count } => Support::TopK(top_k::TopK::new(head, count)?),
-            SupportPlan::Lsh { rounds, chunk } => Support::Lsh(lsh::Lsh::new(plan.seed, head, rounds, chunk)?),
+            SupportPlan::Lsh { rounds, chunk } => {
+                Support::Lsh(lsh::Lsh::new(plan.seed, head, raw_queries, rounds, chunk)?)
+            }
             SupportPlan::Smyrf { cluster, rounds } => {
-                Support::Smyrf(smyrf::Smyrf::new(plan.seed, head, cluster, rounds)?)
+                Support::Smyrf(smyrf::Smyrf::new(plan.seed, head, raw_queries, cluster, rounds)?)
             }
             SupportPlan::Explicit(_) => Support::Explicit,
         }))
@@ -130,7 +133,8 @@ impl Support {
         (match &plan.support {
             SupportPlan::All | SupportPlan::Empty | SupportPlan::Window { .. } => 0,
             SupportPlan::TopK { count } => {
-                shape.keys.next_multiple_of(16) * shape.dim * 4 + 16 * top_k::capacity((*count).min(shape.keys)) * 8
+                shape.keys.next_multiple_of(16) * shape.dim * 4
+                    + (16 + 1) * top_k::capacity((*count).min(shape.keys)) * 8
             }
             SupportPlan::Lsh { rounds, .. } | SupportPlan::Smyrf { rounds, .. } => rounds * per_round,
             SupportPlan::Explicit(csr) => csr.bytes(),

@@ -26,11 +26,10 @@ struct Round {
 
 impl Smyrf {
     /// O(rounds · tokens · (dim + log tokens)).
-    pub fn new(seed: u64, head: &Head, cluster: usize, rounds: usize) -> Result<Smyrf> {
+    pub fn new(seed: u64, head: &Head, raw_queries: &[f32], cluster: usize, rounds: usize) -> Result<Smyrf> {
         let clusters = head.keys.div_ceil(cluster);
-        let from_scaled = 1.0 / head.logit_scale;
-        let q_squares = squares(&head.q, head.dim, from_scaled);
-        let k_squares = squares(&head.k, head.dim, 1.0);
+        let q_squares = squares(raw_queries, head.dim);
+        let k_squares = squares(&head.k, head.dim);
         let largest = |squares: &[f64]| squares.iter().copied().fold(0.0, f64::max);
         let radius = largest(&q_squares) + largest(&k_squares);
         let mut list = memory::with_capacity("cluster rounds", rounds)?;
@@ -38,8 +37,8 @@ impl Smyrf {
             let a = direction(seed, head.slice, round, head.dim + 2);
             // F(q) = [q; 0; sqrt(M² - |q|²)], G(k) = [k; sqrt(M² - |k|²); 0], M² = max|q|² + max|k|².
             let (for_keys, for_queries) = (f64::from(a[head.dim]), f64::from(a[head.dim + 1]));
-            let queries = clusters_along(&a, &head.q, from_scaled, for_queries, radius, &q_squares, clusters)?;
-            let keys = clusters_along(&a, &head.k, 1.0, for_keys, radius, &k_squares, clusters)?;
+            let queries = clusters_along(&a, raw_queries, for_queries, radius, &q_squares, clusters)?;
+            let keys = clusters_along(&a, &head.k, for_keys, radius, &k_squares, clusters)?;
             list.push(Round { queries, keys: Groups::new(&keys, clusters)? });
         }
         Ok(Smyrf { rounds: list })
@@ -56,9 +55,9 @@ impl Smyrf {
     }
 }
 
-/// |x|² of each token times factor².
-fn squares(tokens: &[f32], dim: usize, factor: f64) -> Vec<f64> {
-    let square = |token: &[f32]| token.iter().map(|&x| (f64::from(x) * factor).powi(2)).sum();
+/// |x|² of each token.
+fn squares(tokens: &[f32], dim: usize) -> Vec<f64> {
+    let square = |token: &[f32]| token.iter().map(|&x| f64::from(x).powi(2)).sum();
     tokens.chunks_exact(dim).map(square).collect()
 }
 
@@ -66,7 +65,6 @@ fn squares(tokens: &[f32], dim: usize, factor: f64) -> Vec<f64> {
 fn clusters_along(
     direction: &[f32],
     tokens: &[f32],
-    factor: f64,
     lift: f64,
     radius: f64,
     squares: &[f64],
@@ -75,7 +73,7 @@ fn clusters_along(
     let dim = direction.len() - 2;
     let mut order = memory::with_capacity("projections", squares.len())?;
     for ((token, square), index) in tokens.chunks_exact(dim).zip(squares).zip(0u32..) {
-        let dot: f64 = token.iter().zip(direction).map(|(&x, &a)| f64::from(x) * factor * f64::from(a)).sum();
+        let dot: f64 = token.iter().zip(direction).map(|(&x, &a)| f64::from(x) * f64::from(a)).sum();
         order.push(sortable(dot + lift * (radius - square).max(0.0).sqrt(), index));
     }
     order.sort_unstable();
