@@ -1,6 +1,7 @@
 //! From options and sizes to a plan: everything that can be decided, and refused, before data is touched.
 
 use crate::error::{Error, Result, number};
+use crate::memory;
 use crate::options::{Features, Method, Options, Support};
 use crate::shape::{MAX_SIZE, Shape};
 
@@ -11,6 +12,9 @@ pub const DEFAULT_BUDGET: f64 = 0.125;
 const AUTO_EXACT_KEYS: usize = 128;
 
 pub(crate) const MAX_FEATURES: usize = 1 << 12;
+/// Of scale / temperature, which two valid numbers can take to infinity.
+const MAX_LOGIT_SCALE: f64 = 1e200;
+
 pub(crate) const MAX_ROUNDS: usize = 64;
 
 /// A validated call. Every back end executes this; none looks at [`Options`] again.
@@ -95,7 +99,7 @@ impl Plan {
         let plan = Plan {
             shape,
             method,
-            logit_scale: scale / temperature,
+            logit_scale: (scale / temperature).clamp(1.0 / MAX_LOGIT_SCALE, MAX_LOGIT_SCALE),
             causal: options.causal,
             key_lengths: key_lengths(shape, options)?,
             seed: options.seed,
@@ -204,7 +208,11 @@ impl Csr {
                 format!("below shape.keys = {}", shape.keys),
             ));
         }
-        let mut csr = Csr { indptr: Vec::with_capacity(indptr.len()), indices: Vec::with_capacity(indices.len()) };
+        let what = "the explicit support";
+        let mut csr = Csr {
+            indptr: memory::with_capacity(what, indptr.len())?,
+            indices: memory::with_capacity(what, indices.len())?,
+        };
         csr.indptr.push(0);
         let mut row = Vec::new();
         for bounds in indptr.windows(2) {
@@ -221,7 +229,7 @@ impl Csr {
     }
 }
 
-fn positive(name: &str, value: f64) -> Result<f64> {
+pub(crate) fn positive(name: &str, value: f64) -> Result<f64> {
     if value.is_finite() && value > 0.0 {
         Ok(value)
     } else {
@@ -322,8 +330,8 @@ impl Support {
         match *self {
             Support::Window { size } => size,
             Support::TopK { count } => count,
-            Support::Lsh { rounds, chunk } => Some(chunk? * rounds.unwrap_or(1)),
-            Support::Smyrf { cluster, rounds } => Some(cluster? * rounds.unwrap_or(1)),
+            Support::Lsh { rounds, chunk } => Some(chunk?.saturating_mul(rounds.unwrap_or(1))),
+            Support::Smyrf { cluster, rounds } => Some(cluster?.saturating_mul(rounds.unwrap_or(1))),
             Support::Explicit { ref indptr, ref indices } => Some(indices.len() / indptr.len().max(2)),
         }
     }

@@ -6,7 +6,7 @@ use crate::analysis::RelativeError;
 use crate::attention::{Engine, Inputs};
 use crate::error::{Error, Result};
 use crate::options::{Method, Options};
-use crate::plan::Plan;
+use crate::plan::{Plan, positive};
 use crate::shape::{Shape, TensorView};
 
 /// Errors of each method at one temperature.
@@ -22,20 +22,17 @@ pub struct SweepPoint {
 
 /// A sweep under way: [`step`](Sweep::step) until [`is_done`](Sweep::is_done), then [`finish`](Sweep::finish).
 pub struct Sweep<D> {
+    shape: Shape,
+    options: Options,
+    temperatures: Vec<f64>,
+    /// `None`, exact attention, begins each temperature.
+    methods: Vec<Option<Method>>,
     inputs: Inputs<D>,
-    /// What is left to run at each temperature, last one first: exact attention, then the methods.
-    jobs: Vec<Job>,
-    total: usize,
+    /// Runs finished, of temperatures x methods.
+    done: usize,
     engine: Option<Engine>,
     exact: Vec<f32>,
     points: Vec<SweepPoint>,
-}
-
-struct Job {
-    plan: Plan,
-    /// `None`: the exact attention that begins a temperature.
-    method: Option<Method>,
-    temperature: f64,
 }
 
 /// Runs `methods` at each of `temperatures`, with one budget, on the same data. Parts that a method does not have
@@ -77,28 +74,38 @@ impl<D: Deref<Target = [f32]>> Sweep<D> {
         if let Some(i) = (1..methods.len()).find(|&i| methods[..i].contains(&methods[i])) {
             return Err(Error::option(format!("methods[{i}]"), methods[i], "each method once"));
         }
-        let mut jobs = Vec::new();
-        for &temperature in temperatures {
-            let methods = methods.iter().map(|&method| Some(method));
-            for method in std::iter::once(None).chain(methods) {
-                let options = options_for(options, method.unwrap_or(Method::Exact), temperature);
-                jobs.push(Job { plan: Plan::new(shape, &options)?, method, temperature });
+        for (i, &temperature) in temperatures.iter().enumerate() {
+            positive(&format!("temperatures[{i}]"), temperature)?;
+        }
+        let methods: Vec<_> = std::iter::once(None).chain(methods.iter().copied().map(Some)).collect();
+        for &method in &methods {
+            let plan = Plan::new(shape, &options_for(options, method, temperatures[0]))?;
+            if method.is_none() {
+                inputs.check(&plan)?;
             }
         }
-        inputs.check(&jobs[0].plan)?;
-        jobs.reverse();
-        Ok(Sweep { inputs, total: jobs.len(), jobs, engine: None, exact: Vec::new(), points: Vec::new() })
+        Ok(Sweep {
+            shape,
+            options: options.clone(),
+            temperatures: temperatures.to_vec(),
+            methods,
+            inputs,
+            done: 0,
+            engine: None,
+            exact: Vec::new(),
+            points: Vec::new(),
+        })
     }
 
     /// Whether every method has run at every temperature.
     pub fn is_done(&self) -> bool {
-        self.jobs.is_empty()
+        self.done == self.temperatures.len() * self.methods.len()
     }
 
     /// Share of the work done, from 0 to 1.
     pub fn fraction(&self) -> f64 {
         let under_way = self.engine.as_ref().map_or(0.0, Engine::fraction);
-        ((self.total - self.jobs.len()) as f64 + under_way) / self.total as f64
+        (self.done as f64 + under_way) / (self.temperatures.len() * self.methods.len()) as f64
     }
 
     /// Does one piece of work of one method. Does nothing when done.
@@ -106,17 +113,24 @@ impl<D: Deref<Target = [f32]>> Sweep<D> {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn step(&mut self) -> Result<()> {
-        let Some(job) = self.jobs.last() else {
+        if self.is_done() {
             return Ok(());
-        };
-        let engine = match &mut self.engine {
+        }
+        let temperature = self.temperatures[self.done / self.methods.len()];
+        let method = self.methods[self.done % self.methods.len()];
+        let mut engine = match self.engine.take() {
             Some(engine) => engine,
-            None if job.method.is_none() => self.engine.insert(Engine::with_entropy(job.plan.clone())?),
-            None => self.engine.insert(Engine::new(job.plan.clone())?),
+            None => {
+                let plan = Plan::new(self.shape, &options_for(&self.options, method, temperature))?;
+                if method.is_none() { Engine::with_entropy(plan)? } else { Engine::new(plan)? }
+            }
         };
         engine.step(&self.inputs)?;
         if engine.is_done() {
-            self.record();
+            self.record(method, temperature, engine);
+            self.done += 1;
+        } else {
+            self.engine = Some(engine);
         }
         Ok(())
     }
@@ -126,13 +140,10 @@ impl<D: Deref<Target = [f32]>> Sweep<D> {
         self.points
     }
 
-    fn record(&mut self) {
-        let (Some(job), Some(engine)) = (self.jobs.pop(), self.engine.take()) else {
-            return;
-        };
+    fn record(&mut self, method: Option<Method>, temperature: f64, engine: Engine) {
         let entropy = engine.mean_entropy();
         let (output, _) = engine.finish();
-        match (job.method, self.points.last_mut()) {
+        match (method, self.points.last_mut()) {
             (Some(method), Some(point)) => {
                 let mut error = RelativeError::default();
                 error.add(&self.exact, &output.data);
@@ -140,14 +151,15 @@ impl<D: Deref<Target = [f32]>> Sweep<D> {
             }
             _ => {
                 self.exact = output.data;
-                self.points.push(SweepPoint { temperature: job.temperature, entropy, errors: Vec::new() });
+                self.points.push(SweepPoint { temperature, entropy, errors: Vec::new() });
             }
         }
     }
 }
 
-/// `options` for one method: without the parts that it does not have.
-fn options_for(options: &Options, method: Method, temperature: f64) -> Options {
+/// `options` for one method, exact attention for none: without the parts that it does not have.
+fn options_for(options: &Options, method: Option<Method>, temperature: f64) -> Options {
+    let method = method.unwrap_or(Method::Exact);
     let mut own = Options { method, temperature, ..options.clone() };
     if matches!(method, Method::Exact | Method::LowRank) {
         own.support = None;

@@ -1,0 +1,217 @@
+/**
+ * The sizes of a call. `queries` and `dim` must be given, the others have defaults.
+ *
+ * Tensors are row-major: `q` is [batch, heads, queries, dim], `k` is [batch, kvHeads, keys, dim], `v` is
+ * [batch, kvHeads, keys, valueDim].
+ *
+ * @example { queries: 4096, dim: 64 }
+ * @example { batch: 2, heads: 32, kvHeads: 8, queries: 1, keys: 8192, dim: 128 }
+ */
+export interface Shape {
+  /** Sequences. A whole number from 1 to 2^30. Default 1. */
+  batch?: number | undefined;
+  /** Query heads. A whole number from 1 to 2^30. Default 1. */
+  heads?: number | undefined;
+  /** Query tokens of each sequence. A whole number from 1 to 2^30. */
+  queries: number;
+  /** Key tokens of each sequence, padding included. A whole number from 1 to 2^30. Default: `queries`. */
+  keys?: number | undefined;
+  /** Length of one query and of one key. A whole number from 1 to 1024. */
+  dim: number;
+  /** Length of one value. A whole number from 1 to 1024. Default: `dim`. */
+  valueDim?: number | undefined;
+  /**
+   * Key and value heads; must divide `heads`. With fewer than `heads` (grouped-query attention) query head h reads
+   * key head floor(h * kvHeads / heads). Default: `heads`.
+   */
+  kvHeads?: number | undefined;
+}
+
+/**
+ * Which estimator to run.
+ *
+ * - `"auto"`: follows from the other options. `support` and `features`, or neither: `"scatterbrain"`; only
+ *   `support`: `"sparse"`; only `features`: `"low-rank"`. With neither, and at most 128 keys or a budget of 1:
+ *   `"exact"`.
+ * - `"exact"`: softmax attention, in O(queries + keys) memory.
+ * - `"sparse"`: softmax over the support only.
+ * - `"low-rank"`: the feature map everywhere.
+ * - `"scatterbrain"`: exact on the support, the feature map elsewhere, one normaliser
+ *   (Chen et al. 2021, arXiv 2110.15343).
+ * - `"vitality"`: first-order Taylor attention (arXiv 2211.05109); with `support`, exact there. Biased.
+ */
+export type Method = "auto" | "exact" | "sparse" | "low-rank" | "scatterbrain" | "vitality";
+
+/** A band around the diagonal: -floor(size / 2) <= key - query < ceil(size / 2); causal: query - size < key <= query. */
+export interface WindowSupport {
+  kind: "window";
+  /** Keys per query. A whole number from 1 to 2^30. Default: what the budget allows. */
+  size?: number | undefined;
+}
+
+/** The keys with the largest logits. Takes O(queries * keys) time: the yardstick for the other kinds. */
+export interface TopKSupport {
+  kind: "top-k";
+  /** Keys per query. A whole number from 1 to 2^30. Default: what the budget allows. */
+  count?: number | undefined;
+}
+
+/** Cross-polytope hashing: a query takes the keys that share its bucket in any round. */
+export interface LshSupport {
+  kind: "lsh";
+  /** Independent hash functions. A whole number from 1 to 64. Default: 2, or 1 with a small budget. */
+  rounds?: number | undefined;
+  /**
+   * At most this many keys per query and round. A whole number from 1 to 2^30. Default: what the budget allows;
+   * with `rounds` given, whole buckets.
+   */
+  chunk?: number | undefined;
+}
+
+/** SMYRF (Daras et al. 2020): queries and keys sorted along random directions and cut into clusters. Not causal. */
+export interface SmyrfSupport {
+  kind: "smyrf";
+  /** Keys per cluster. A whole number from 1 to 2^30. Default: what the budget allows. */
+  cluster?: number | undefined;
+  /** Independent directions. A whole number from 1 to 64. Default: 2, or 1 with a small budget. */
+  rounds?: number | undefined;
+}
+
+/**
+ * Your own entries, as compressed sparse rows: row i has the keys `indices[indptr[i]]` to
+ * `indices[indptr[i + 1] - 1]`, in any order. A row may be empty.
+ *
+ * @example { kind: "explicit", indptr: [0, 2, 3], indices: [0, 1, 1] }
+ */
+export interface ExplicitSupport {
+  kind: "explicit";
+  /** `queries + 1` row starts that all heads share, or `batch * heads * queries + 1`. The first is 0. */
+  indptr: Uint32Array | Int32Array | readonly number[];
+  /** Key indices, whole numbers from 0 to `keys - 1`. */
+  indices: Uint32Array | Int32Array | readonly number[];
+}
+
+/** Which entries of the attention matrix are computed exactly. */
+export type Support = WindowSupport | TopKSupport | LshSupport | SmyrfSupport | ExplicitSupport;
+
+/** FAVOR+ (Choromanski et al. 2021): positive random features along orthogonal Gaussian directions. Unbiased. */
+export interface FavorFeatures {
+  kind: "favor";
+  /** Features. A whole number from 1 to 4096, even when `hyperbolic`. Default: what the budget allows. */
+  count?: number | undefined;
+  /** Use each direction with both signs. Default false. */
+  hyperbolic?: boolean | undefined;
+  /** Centre queries and keys first: same expectation, smaller variance. Not causal. Default false. */
+  center?: boolean | undefined;
+}
+
+/** Optimal positive random features (Likhosherstov et al. 2022). Unbiased. */
+export interface OptimalFeatures {
+  kind: "optimal";
+  /** Features. A whole number from 1 to 4096. Default: what the budget allows. */
+  count?: number | undefined;
+  /** As for `"favor"`. Default false. */
+  center?: boolean | undefined;
+  /**
+   * The mean of |q + k|^2 * scale / temperature to tune for. A positive number. Default: measured over the head,
+   * which a causal call may not do.
+   */
+  spread?: number | undefined;
+}
+
+/** elu(x) + 1 (Katharopoulos et al. 2020): `dim` features. Biased. */
+export interface EluFeatures {
+  kind: "elu";
+}
+
+/** Taylor polynomial of exp around centred keys. `1 + dim` features, or `1 + dim + dim * (dim + 1) / 2`. Biased. */
+export interface TaylorFeatures {
+  kind: "taylor";
+  /** Order of the polynomial. Default 1. */
+  order?: 1 | 2 | undefined;
+}
+
+/** The feature map f, with f(q) . f(k) ~ exp(scale / temperature * q . k): the low-rank part. */
+export type Features = FavorFeatures | OptimalFeatures | EluFeatures | TaylorFeatures;
+
+/** What every call takes. */
+export interface CommonOptions {
+  /** Queries, row-major [batch, heads, queries, dim]. Copied when the call starts, as `k` and `v` are. */
+  q: Float32Array;
+  /** Keys, row-major [batch, kvHeads, keys, dim]. */
+  k: Float32Array;
+  /** Values, row-major [batch, kvHeads, keys, valueDim]. */
+  v: Float32Array;
+  /** The sizes. */
+  shape: Shape;
+  /**
+   * Floats kept per query row, as a share of the keys: support entries plus features. Above 0, at most 1. Parts
+   * with explicit sizes take precedence. Default 0.125.
+   *
+   * @example 0.05
+   */
+  budget?: number | undefined;
+  /** The support's share of the budget, when there are two parts and neither has a size. Between 0 and 1. Default 0.5. */
+  split?: number | undefined;
+  /** Entries computed exactly. Default: `{ kind: "smyrf" }`, or `{ kind: "window" }` when causal. */
+  support?: Support | undefined;
+  /** The low-rank part. Default: `{ kind: "favor" }`. */
+  features?: Features | undefined;
+  /** Logits are `scale * (q . k) / temperature`. A positive number. Default 1 / sqrt(dim). */
+  scale?: number | undefined;
+  /** Query i sees only keys j <= i, both counted from 0. Default false. */
+  causal?: boolean | undefined;
+  /**
+   * How many keys of each sequence are real, the rest being padding: `batch` whole numbers from 0 to `keys`. A
+   * sequence of length 0 gives rows of zeros. Default: all.
+   *
+   * @example [512, 300]
+   */
+  keyLengths?: readonly number[] | Uint32Array | Int32Array | undefined;
+  /** Seed of every random choice: the same seed gives the same bits. A whole number from 0 to 2^53 - 1. Default 0. */
+  seed?: number | undefined;
+  /** Cancels the call; it then rejects with code `Aborted`. */
+  signal?: AbortSignal | undefined;
+  /**
+   * Hears how much is done, as a fraction that never falls; 1 comes last. What it throws, the call rejects with.
+   *
+   * @example (fraction) => { progressBar.value = fraction; }
+   */
+  onProgress?: ((fraction: number) => void) | undefined;
+}
+
+/** Options of `attention` and `decompose`. */
+export interface AttentionOptions extends CommonOptions {
+  /** The estimator. Default `"auto"`. */
+  method?: Method | undefined;
+  /** Divides the logits: low is sharp. A positive number. Default 1. */
+  temperature?: number | undefined;
+}
+
+/** Options of `decompose`: one head of one sequence. */
+export type DecomposeOptions = AttentionOptions;
+
+/** Options of `sweep`. */
+export interface SweepOptions extends CommonOptions {
+  /** At least one positive number. */
+  temperatures: readonly number[] | Float32Array | Float64Array;
+  /** At least one method, each once. Parts that a method does not have are ignored for that method. */
+  methods: readonly Method[];
+}
+
+/** Options of `load`. */
+export interface LoadOptions {
+  /** Where to compute. `"auto"` and `"wasm"` are the same for now, `"webgpu"` is not there yet. Default `"auto"`. */
+  backend?: "auto" | "wasm" | "webgpu" | undefined;
+  /**
+   * The WebAssembly module: its address, its bytes, or compiled. The first load decides which module runs. Default:
+   * the file that lies beside this package's code.
+   *
+   * @example new URL("/static/scatterbrain.wasm", location.href)
+   */
+  wasm?: URL | string | BufferSource | WebAssembly.Module | undefined;
+  /** Threads. Only 1 for now. Default 1. */
+  workers?: number | undefined;
+  /** `true` insists on a module with vector instructions, `false` is not supported. Default: what the module has. */
+  simd?: boolean | undefined;
+}

@@ -1,0 +1,65 @@
+import type { Method } from "./options.js";
+
+/** How a call ran. */
+export interface Stats {
+  /** Where it was computed. */
+  backend: "wasm";
+  /** Vector instructions that were used: `"simd128"`, or `"scalar"` if there were none. */
+  instructionSet: string;
+  /** The estimator that ran; never `"auto"`. */
+  method: Exclude<Method, "auto">;
+  /** Time spent computing, without pauses between slices. */
+  milliseconds: number;
+  /** Most memory held at once, in bytes. */
+  peakBytes: number;
+  /** Entries computed exactly, all rows together. */
+  supportEntries: number;
+  /** Features per row; 0 without a low-rank part. */
+  features: number;
+  /** Milliseconds by phase. */
+  phases: Record<string, number>;
+}
+
+/** What `attention` gives. */
+export interface AttentionResult {
+  /** Row-major [batch, heads, queries, valueDim]. */
+  output: Float32Array<ArrayBuffer>;
+  stats: Stats;
+}
+
+/**
+ * What `decompose` gives: the attention matrix of one head and its estimate. The matrices are row-major
+ * [queries, keys]; `sparse` + `lowRank` = `approximation`, whose rows sum to 1, as do those of `exact`.
+ */
+export interface Decomposition {
+  queries: number;
+  keys: number;
+  /** The attention matrix. */
+  exact: Float32Array<ArrayBuffer>;
+  /** The part that comes from the feature map. */
+  lowRank: Float32Array<ArrayBuffer>;
+  /** The rest: not 0 only on the support. */
+  sparse: Float32Array<ArrayBuffer>;
+  /** The estimate of the attention matrix. */
+  approximation: Float32Array<ArrayBuffer>;
+  /** 1 where the entry is in the support, else 0. */
+  support: Uint8Array<ArrayBuffer>;
+  /** Mean entropy of the rows of `exact`, in nats; at most ln(keys). */
+  entropy: number;
+  /** |O - Ô| / |O| in the Frobenius norm, O being the exact output. */
+  relativeError: number;
+  /** Natural logarithm of each row's sum in the estimate, -Infinity for an empty row. */
+  logNormalizer: Float64Array<ArrayBuffer>;
+  /** As `logNormalizer`, exact. */
+  exactLogNormalizer: Float64Array<ArrayBuffer>;
+  stats: Stats;
+}
+
+/** One temperature of a sweep. */
+export interface SweepPoint {
+  temperature: number;
+  /** Mean entropy of the attention rows at this temperature, in nats. */
+  entropy: number;
+  /** Relative error of each method's output against exact attention. */
+  errors: Partial<Record<Method, number>>;
+}

@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { build, createServer } from "vite";
+import { launch, resultOf, serve } from "./support/browser.js";
+import { packageFolder, project } from "./support/pack.js";
+
+// What each environment runs: a call with a known answer, one that must fail, and one that is cut short.
+const smoke = `
+export async function smoke({ load, ScatterbrainError }) {
+  const sb = await load();
+  const q = Float32Array.of(1, 0, 0, 1);
+  const shape = { queries: 2, dim: 2 };
+  const { output, stats } = await sb.attention({ q, k: q, v: q, shape, scale: 1, temperature: 1 / Math.log(3) });
+  const code = await sb.attention({ q, k: q, v: q, shape, seed: -1 }).catch((error) =>
+    error instanceof ScatterbrainError && error.code);
+  const controller = new AbortController();
+  const heard = [];
+  const long = { queries: 8192, dim: 8 };
+  const x = new Float32Array(8192 * 8);
+  const cut = await sb.attention({
+    q: x, k: x, v: x, shape: long, method: "exact", signal: controller.signal,
+    onProgress: (fraction) => {
+      heard.push(fraction);
+      if (heard.length === 3) setTimeout(() => controller.abort());
+    },
+  }).catch((error) => error.code);
+  sb.dispose();
+  return { output: [...output], code, cut, heard, instructionSet: stats.instructionSet };
+}`;
+
+/** Logits 1 and 0, times ln 3: weights 3/4 and 1/4. */
+function check({ output, code, cut, heard, instructionSet }) {
+  for (const [i, expected] of [0.75, 0.25, 0.25, 0.75].entries())
+    assert(Math.abs(output[i] - expected) < 1e-6);
+  assert.equal(code, "InvalidOption");
+  assert.equal(cut, "Aborted");
+  assert(heard.length >= 3 && heard.at(-1) < 1, `${heard}`);
+  assert.equal(instructionSet, "simd128");
+}
+
+const page = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="./main.js"></script>';
+
+const main = `
+import * as scatterbrain from "scatterbrain-attention";
+import { smoke } from "./smoke.js";
+const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+worker.onerror = ({ message }) => console.error(message);
+worker.onmessage = async ({ data }) => {
+  globalThis.result = { inWorker: data, onPage: await smoke(scatterbrain) };
+};`;
+
+const worker = `
+import * as scatterbrain from "scatterbrain-attention";
+import { smoke } from "./smoke.js";
+// No await at the top: Vite makes workers classic scripts.
+smoke(scatterbrain).then(postMessage);`;
+
+const app = { "index.html": page, "main.js": main, "worker.js": worker, "smoke.js": smoke };
+
+const installed = "/node_modules/scatterbrain-attention/dist/index.js";
+
+const plain = {
+  "smoke.js": smoke,
+  "main.js": main,
+  "index.html": page.replace(
+    "<script",
+    `<script type="importmap">{ "imports": { "scatterbrain-attention": "${installed}" } }</script><script`,
+  ),
+  // Import maps do not reach into workers.
+  "worker.js": worker.replace('"scatterbrain-attention"', `"${installed}"`),
+};
+
+before(() => {
+  assert(
+    statSync(join(packageFolder, "dist/index.js"), { throwIfNoEntry: false }),
+    "pkg/dist is empty; fill it with: make package",
+  );
+});
+
+test("the package holds what it needs, and nothing else", (t) => {
+  const { contents, folder } = project(t);
+  const needed = ["README.md", "dist/index.js", "dist/index.d.ts", "dist/node.js", "dist/LICENSE-MIT"];
+  for (const path of needed) assert(contents.includes(path), `${path} is missing`);
+  assert.equal(contents.filter((path) => path.endsWith(".wasm")).length, 1);
+  const strange = contents.filter((path) => !/^(dist\/|README\.md$|package\.json$)/.test(path));
+  assert.deepEqual(strange, []);
+  const manifest = JSON.parse(readFileSync(join(folder, "node_modules/scatterbrain-attention/package.json")));
+  assert.equal(manifest.dependencies, undefined);
+  assert.equal(Object.keys(manifest.exports["."])[0], "types");
+});
+
+test("Node", (t) => {
+  const { folder } = project(t, {
+    "smoke.js": smoke,
+    "main.js": `import * as scatterbrain from "scatterbrain-attention";
+      import { smoke } from "./smoke.js";
+      console.log(JSON.stringify(await smoke(scatterbrain)));`,
+    "addresses.js": `for (const path of ["/scatterbrain.wasm", "/package.json"])
+      console.log(import.meta.resolve("scatterbrain-attention" + path));`,
+  });
+  const node = (file) => execFileSync(process.execPath, [file], { cwd: folder, encoding: "utf8" });
+  check(JSON.parse(node("main.js")));
+  for (const address of node("addresses.js").trim().split("\n")) assert(statSync(new URL(address)).isFile());
+});
+
+for (const wasmType of ["application/wasm", "application/octet-stream", undefined]) {
+  test(`no bundler, page and worker, wasm served as ${wasmType}`, async (t) => {
+    const { folder } = project(t, plain);
+    const log = [];
+    const address = await serve(t, folder, { log, wasmType });
+    const { onPage, inWorker } = await resultOf(await launch(t), address);
+    check(onPage);
+    check(inWorker);
+    assert(
+      log.filter((path) => path.endsWith(".wasm")).length <= 2,
+      "once for the page, once for the worker",
+    );
+  });
+}
+
+test("no bundler, and the module is not there", async (t) => {
+  const { folder } = project(t, {
+    "index.html": page,
+    "main.js": `
+      import { load } from "${installed}";
+      const reason = await load({ wasm: "/none.wasm" }).catch((error) => [error.code, error.message]);
+      const page = await load({ wasm: location.href }).catch((error) => [error.code, error.message]);
+      await load();
+      globalThis.result = { reason, page };`,
+  });
+  const address = await serve(t, folder);
+  const { reason, page: html } = await resultOf(await launch(t), address, { mayLog: /404/ });
+  assert.equal(reason[0], "LoadFailed");
+  assert(reason[1].includes("/none.wasm") && reason[1].includes("404"), reason[1]);
+  assert.equal(html[0], "LoadFailed");
+  assert(html[1].includes("text/html"), html[1]);
+});
+
+test("Vite, built", async (t) => {
+  const { folder } = project(t, app);
+  await build({ root: folder, configFile: false, logLevel: "error" });
+  const emitted = readdirSync(join(folder, "dist"), { recursive: true });
+  assert.equal(emitted.filter((path) => path.endsWith(".wasm")).length, 1, emitted.join(", "));
+  const { onPage, inWorker } = await resultOf(await launch(t), await serve(t, join(folder, "dist")));
+  check(onPage);
+  check(inWorker);
+});
+
+test("Vite, in development", async (t) => {
+  const { folder } = project(t, app);
+  const server = await createServer({
+    root: folder,
+    configFile: false,
+    logLevel: "error",
+    server: { host: "127.0.0.1", port: 0 },
+  });
+  t.after(() => server.close());
+  await server.listen();
+  const { onPage, inWorker } = await resultOf(await launch(t), server.resolvedUrls.local[0]);
+  check(onPage);
+  check(inWorker);
+});

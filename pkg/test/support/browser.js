@@ -1,0 +1,62 @@
+import { createReadStream, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { chromium } from "playwright-core";
+
+const args = [
+  "--no-sandbox",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** A headless Chromium for the test `t`. */
+export async function launch(t) {
+  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args });
+  t.after(() => browser.close());
+  return browser;
+}
+
+/**
+ * Opens an address, waits until the page sets `globalThis.result`, and gives it. Errors of the page are thrown, but
+ * for those in the console that match `mayLog`.
+ */
+export async function resultOf(browser, address, { mayLog = /^$/ } = {}) {
+  const page = await browser.newPage();
+  const failure = new Promise((_, reject) => {
+    page.on("pageerror", reject);
+    page.on("console", (message) => {
+      if (message.type() === "error" && !mayLog.test(message.text()))
+        reject(new Error(`${message.text()} (${message.location().url})`));
+    });
+  });
+  const result = async () => {
+    await page.goto(address);
+    await page.waitForFunction(() => globalThis.result !== undefined);
+    return page.evaluate(() => globalThis.result);
+  };
+  return Promise.race([result(), failure]).finally(() => page.close());
+}
+
+const types = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
+
+/** A plain file server on the loopback interface. Gives its address; `log` gets the path of each request. */
+export async function serve(t, folder, { log = [], wasmType = types[".wasm"] } = {}) {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    log.push(pathname);
+    const file = join(folder, normalize(pathname === "/" ? "/index.html" : pathname));
+    if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
+      response.writeHead(404).end();
+      return;
+    }
+    const type = extname(file) === ".wasm" ? wasmType : types[extname(file)];
+    response.writeHead(200, type && { "Content-Type": type });
+    createReadStream(file).pipe(response);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  return `http://127.0.0.1:${server.address().port}/`;
+}
