@@ -31,3 +31,7 @@ pub use options::{Features, Method, Options, Support};
 pub use plan::{DEFAULT_BUDGET, Plan};
 pub use shape::{MAX_DIM, MAX_SIZE, Shape, Tensor, TensorView};
 pub use simd::instruction_set;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

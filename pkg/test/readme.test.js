@@ -18,6 +18,17 @@ test("the usage in the README runs as it stands", (t) => {
   assert.equal(lines.length, 3);
 });
 
+test("the usage in the project's README runs as it stands", (t) => {
+  const [, usage] = readFileSync(join(packageFolder, "..", "README.md"), "utf8").match(/```js\n([^`]*)```/);
+  const { folder } = project(t, { "usage.js": usage });
+  const lines = execFileSync(process.execPath, ["usage.js"], { cwd: folder, encoding: "utf8" })
+    .trim()
+    .split("\n");
+  assert.match(lines[0], /^524288 scatterbrain \d+ \d+$/);
+  assert.match(lines[1], /^6\.\d+ \d+\.\d+$/);
+  assert.equal(lines.length, 2);
+});
+
 test("the README names every code, option and kind that the types do", () => {
   const source = (name) => readFileSync(join(packageFolder, "src", name), "utf8");
   const codes = [...source("errors.ts").matchAll(/^ {2}\| "(\w+)"/gm)].map(([, code]) => code);
