@@ -1,0 +1,166 @@
+import { readFileSync } from "node:fs";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { load } from "scatterbrain-attention";
+import { afterAll, afterEach, beforeAll, expect, inject } from "vitest";
+import { clusterHead } from "../src/lib/clusters.ts";
+import { type Head, headFromSafetensors } from "../src/lib/head.ts";
+import { presetById } from "../src/lib/presets.ts";
+import { DEFAULTS, type State } from "../src/lib/state.ts";
+import { encodeState } from "../src/lib/url-state.ts";
+import { curvePoint, decompose } from "../src/worker/analyse.ts";
+
+const ARGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+let browser: Browser;
+const opened: { page: Page; faults: string[] }[] = [];
+
+/** Every test file has a browser of its own, and every page in it must be free of faults when its test ends. */
+export function useBrowser(): void {
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ARGS });
+  });
+  afterEach(async () => {
+    const faults = opened.flatMap((one) => one.faults);
+    await Promise.all(opened.splice(0).map(({ page }) => page.context().close()));
+    expect(faults).toEqual([]);
+  });
+  afterAll(() => browser.close());
+}
+
+export interface OpenOptions extends BrowserContextOptions {
+  /** What the address holds. */
+  search?: string;
+  address?: string;
+  /** Before anything is loaded. */
+  prepare?: (page: Page) => Promise<unknown>;
+  /** Failures that the test provokes: console messages that match are no faults. */
+  expected?: RegExp;
+}
+
+/** Opens the page and watches it: console errors, exceptions, policy violations and foreign requests are faults. */
+export async function open({ search = "", address, prepare, expected, ...options }: OpenOptions = {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  const page = await context.newPage();
+  const faults: string[] = [];
+  opened.push({ page, faults });
+  const base = address ?? inject("page");
+  page.on("console", (message) => {
+    if (message.type() !== "error" && message.type() !== "warning") return;
+    if (!expected?.test(message.text())) faults.push(`console: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => {
+    if (!expected?.test(error.message)) faults.push(`exception: ${error.message}`);
+  });
+  page.on("request", (request) => {
+    if (!request.url().startsWith(base)) faults.push(`foreign request: ${request.url()}`);
+  });
+  await page.addInitScript(() => {
+    addEventListener("securitypolicyviolation", (event) => {
+      console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  await prepare?.(page);
+  await page.goto(base + search);
+  return page;
+}
+
+export const stateSearch = (patch: Partial<State>): string => encodeState({ ...DEFAULTS, ...patch });
+
+/** Until the maps and their numbers are those of the current settings. */
+export async function settled(page: Page): Promise<void> {
+  await page.waitForSelector('#maps[aria-busy="false"]', { timeout: 30_000 });
+}
+
+export async function curveDone(page: Page): Promise<void> {
+  await page.waitForSelector('#curve[data-state="done"]', { timeout: 45_000 });
+}
+
+/** The numbers that the page shows, in full. */
+export async function numbers(page: Page) {
+  return page.evaluate(() => {
+    const value = (selector: string) => {
+      const text = document.querySelector<HTMLElement>(selector)?.dataset.value;
+      return text === undefined ? null : Number(text);
+    };
+    return {
+      query: value('#readout [data-name="query"]'),
+      key: value('#readout [data-name="key"]'),
+      exact: value(".map.exact .value"),
+      lowRank: value(".map.low-rank-map .value"),
+      sparse: value(".map.sparse-map .value"),
+      error: value(".map.error-map .value"),
+      approximation: value('#readout [data-name="approximation"]'),
+      inSupport:
+        document.querySelector<HTMLElement>('#readout [data-name="in the support"]')?.dataset.value ?? null,
+      errors: Object.fromEntries(
+        [...document.querySelectorAll<HTMLElement>("#errors [data-method]")].map((node) => [
+          node.dataset.method,
+          Number(node.querySelector("dd")?.dataset.value),
+        ]),
+      ),
+      entropy: value('[data-fact="entropy"] dd'),
+      supportPerRow: value('[data-fact="support"] dd'),
+      features: value('[data-fact="features"] dd'),
+    };
+  });
+}
+
+/** The same numbers from the package itself, here in Node. */
+export async function expectedNumbers(state: State, query: number, key: number) {
+  const sb = await load();
+  try {
+    const head = headOf(state);
+    const picture = await decompose(sb, head, state, 1);
+    const { errors, entropy } = await curvePoint(sb, head, state, state.temperature);
+    const at = query * head.tokens + key;
+    const { exact, lowRank, sparse, approximation, error, support, supportPerRow, features } = picture;
+    return {
+      query,
+      key,
+      exact: exact[at] as number,
+      lowRank: lowRank[at] as number,
+      sparse: sparse[at] as number,
+      error: error[at] as number,
+      approximation: approximation[at] as number,
+      inSupport: String(support[at] === 1),
+      errors,
+      entropy,
+      supportPerRow,
+      features,
+    };
+  } finally {
+    sb.dispose();
+  }
+}
+
+export function headOf(state: State): Head {
+  const { file } = presetById(state.preset);
+  if (!file) return clusterHead(state.clusters);
+  const path = new URL(`../../data/heads/${file}`, import.meta.url);
+  return headFromSafetensors(new Uint8Array(readFileSync(path)).buffer);
+}
+
+/** How many different colours each map shows, and a number that stands for its pixels. */
+export async function pixels(page: Page): Promise<{ colours: number; hash: number }[]> {
+  return page.evaluate(() =>
+    [...document.querySelectorAll<HTMLCanvasElement>(".plate canvas")].map((canvas) => {
+      const { width, height } = canvas;
+      // A copy, because the page's own canvas is not made for reading.
+      const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+      context?.drawImage(canvas, 0, 0);
+      const image = context?.getImageData(0, 0, width, height);
+      const data = new Uint32Array(image?.data.buffer ?? new ArrayBuffer(0));
+      let hash = 0;
+      for (const pixel of data) hash = (Math.imul(hash, 31) + pixel) | 0;
+      return { colours: new Set(data).size, hash };
+    }),
+  );
+}

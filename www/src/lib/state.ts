@@ -1,0 +1,131 @@
+import type { ClusterParameters } from "./clusters.ts";
+import { featuresReason, supportReason } from "./combinations.ts";
+import { CLUSTERS_ID, DEFAULT_PRESET, presetById } from "./presets.ts";
+
+export const SUPPORTS = ["window", "top-k", "lsh", "smyrf"] as const;
+export type SupportKind = (typeof SUPPORTS)[number];
+
+export const FEATURES = [
+  "favor",
+  "favor-hyperbolic",
+  "favor-centred",
+  "optimal",
+  "elu",
+  "taylor-1",
+  "taylor-2",
+] as const;
+export type FeaturesKind = (typeof FEATURES)[number];
+
+export const TRANSFORMS = ["log", "sqrt", "linear"] as const;
+export type Transform = (typeof TRANSFORMS)[number];
+
+export const SPANS = ["shared", "own"] as const;
+/** Whether the four colour scales hang together or each map has its own. */
+export type Span = (typeof SPANS)[number];
+
+export interface Cell {
+  query: number;
+  key: number;
+}
+
+/** Everything that decides what the page shows. All of it is in the address. */
+export interface State {
+  preset: string;
+  /** Times the head's own temperature. */
+  temperature: number;
+  /** Floats kept per query row, as a share of the keys. */
+  budget: number;
+  /** The support's share of the budget. */
+  split: number;
+  support: SupportKind;
+  features: FeaturesKind;
+  /** Seed of hashing and random features. */
+  seed: number;
+  clusters: ClusterParameters;
+  transform: Transform;
+  span: Span;
+  /** The cell cursor; null until the reader sets one. */
+  cell: Cell | null;
+}
+
+export interface Range {
+  min: number;
+  max: number;
+}
+
+const MAX_SEED = 2 ** 32 - 1;
+
+/** Every number's allowed range; whole numbers where `integer` says so. */
+export const RANGES = {
+  temperature: { min: 0.01, max: 100 },
+  budget: { min: 0.01, max: 1 },
+  split: { min: 0.05, max: 0.95 },
+  seed: { min: 0, max: MAX_SEED, integer: true },
+  tokens: { min: 32, max: 1024, integer: true },
+  clusters: { min: 1, max: 64, integer: true },
+  spread: { min: 0, max: 2 },
+  dim: { min: 2, max: 256, integer: true },
+  dataSeed: { min: 0, max: MAX_SEED, integer: true },
+} as const satisfies Record<string, Range & { integer?: true }>;
+
+export const DEFAULTS: State = {
+  preset: DEFAULT_PRESET,
+  temperature: 1,
+  budget: 0.125,
+  split: 0.5,
+  support: "smyrf",
+  features: "favor-centred",
+  seed: 1,
+  clusters: { tokens: 512, clusters: 16, spread: 0.5, dim: 64, seed: 1 },
+  transform: "log",
+  span: "shared",
+  cell: null,
+};
+
+/** A replacement that `reconcile` made, for the reader to see. */
+export interface Replacement {
+  what: "support" | "features";
+  from: string;
+  to: string;
+  reason: string;
+}
+
+/**
+ * Turns a state that cannot be computed (a causal head with a support that looks ahead) into the nearest one
+ * that can, and says what it replaced.
+ */
+export function reconcile(state: State): { state: State; replacements: Replacement[] } {
+  const { causal } = presetById(state.preset);
+  const replacements: Replacement[] = [];
+  const next = { ...state };
+  const support = supportReason(state.support, causal);
+  if (support) {
+    next.support = "window";
+    replacements.push({ what: "support", from: state.support, to: next.support, reason: support });
+  }
+  const features = featuresReason(state.features, causal);
+  if (features) {
+    next.features = "favor";
+    replacements.push({ what: "features", from: state.features, to: next.features, reason: features });
+  }
+  if (state.clusters.clusters > state.clusters.tokens) {
+    next.clusters = { ...state.clusters, clusters: state.clusters.tokens };
+  }
+  return { state: next, replacements };
+}
+
+/** What the four maps depend on; two states with the same key have the same matrices. */
+export function pictureKey(state: State): string {
+  return JSON.stringify([curveKey(state), state.temperature]);
+}
+
+/** What the curve depends on: everything but the temperature. */
+export function curveKey(state: State): string {
+  const { preset, budget, split, support, features, seed, clusters } = state;
+  return JSON.stringify([preset, budget, split, support, features, seed, preset === CLUSTERS_ID && clusters]);
+}
+
+/** Queries and keys of the head. */
+export function tokensOf(state: State): number {
+  return presetById(state.preset).tokens ?? state.clusters.tokens;
+}

@@ -1,0 +1,96 @@
+import { isPreset } from "./presets.ts";
+import {
+  DEFAULTS,
+  FEATURES,
+  RANGES,
+  type Range,
+  reconcile,
+  SPANS,
+  type State,
+  SUPPORTS,
+  TRANSFORMS,
+} from "./state.ts";
+
+/**
+ * The state in the address: `?v=1&head=…&t=…`. Only what differs from the defaults is written. Reading never
+ * throws: unknown keys are ignored, a value that is no value keeps the default, a number outside its range is
+ * moved into it, and combinations that cannot be computed are reconciled.
+ */
+const VERSION = "1";
+
+/** Longer than any address this page writes; more is not worth reading. */
+const MAX_LENGTH = 2000;
+
+export function encodeState(state: State): string {
+  const out = new URLSearchParams({ v: VERSION });
+  const put = (key: string, value: string | number, standard: string | number) => {
+    if (value !== standard) out.set(key, String(value));
+  };
+  put("head", state.preset, DEFAULTS.preset);
+  put("t", state.temperature, DEFAULTS.temperature);
+  put("budget", state.budget, DEFAULTS.budget);
+  put("split", state.split, DEFAULTS.split);
+  put("support", state.support, DEFAULTS.support);
+  put("features", state.features, DEFAULTS.features);
+  put("seed", state.seed, DEFAULTS.seed);
+  put("n", state.clusters.tokens, DEFAULTS.clusters.tokens);
+  put("clusters", state.clusters.clusters, DEFAULTS.clusters.clusters);
+  put("spread", state.clusters.spread, DEFAULTS.clusters.spread);
+  put("dim", state.clusters.dim, DEFAULTS.clusters.dim);
+  put("data-seed", state.clusters.seed, DEFAULTS.clusters.seed);
+  put("scale", state.transform, DEFAULTS.transform);
+  put("span", state.span, DEFAULTS.span);
+  if (state.cell) out.set("cell", `${state.cell.query}-${state.cell.key}`);
+  return `?${out}`;
+}
+
+export function decodeState(search: string): State {
+  if (search.length > MAX_LENGTH) return DEFAULTS;
+  const query = new URLSearchParams(search);
+  // An address from another version may mean something else by the same keys.
+  if (query.has("v") && query.get("v") !== VERSION) return DEFAULTS;
+  const number = (key: string, range: Range & { integer?: boolean }, standard: number) =>
+    readNumber(query.get(key), range, standard);
+  const preset = query.get("head");
+  const state: State = {
+    preset: preset !== null && isPreset(preset) ? preset : DEFAULTS.preset,
+    temperature: number("t", RANGES.temperature, DEFAULTS.temperature),
+    budget: number("budget", RANGES.budget, DEFAULTS.budget),
+    split: number("split", RANGES.split, DEFAULTS.split),
+    support: oneOf(query.get("support"), SUPPORTS, DEFAULTS.support),
+    features: oneOf(query.get("features"), FEATURES, DEFAULTS.features),
+    seed: number("seed", RANGES.seed, DEFAULTS.seed),
+    clusters: {
+      tokens: number("n", RANGES.tokens, DEFAULTS.clusters.tokens),
+      clusters: number("clusters", RANGES.clusters, DEFAULTS.clusters.clusters),
+      spread: number("spread", RANGES.spread, DEFAULTS.clusters.spread),
+      dim: number("dim", RANGES.dim, DEFAULTS.clusters.dim),
+      seed: number("data-seed", RANGES.dataSeed, DEFAULTS.clusters.seed),
+    },
+    transform: oneOf(query.get("scale"), TRANSFORMS, DEFAULTS.transform),
+    span: oneOf(query.get("span"), SPANS, DEFAULTS.span),
+    cell: readCell(query.get("cell")),
+  };
+  return reconcile(state).state;
+}
+
+/** A plain decimal number, clamped to its range; anything else is the default. */
+export function readNumber(
+  text: string | null,
+  range: Range & { integer?: boolean },
+  standard: number,
+): number {
+  if (text === null || !/^-?\d{1,20}(\.\d{1,20})?(e-?\d{1,2})?$/.test(text)) return standard;
+  const value = range.integer ? Math.round(Number(text)) : Number(text);
+  return Math.min(range.max, Math.max(range.min, value));
+}
+
+function oneOf<T extends string>(text: string | null, allowed: readonly T[], standard: T): T {
+  return allowed.find((value) => value === text) ?? standard;
+}
+
+/** Whether the cell lies in the matrix is known only when the head is loaded; see `clampCell`. */
+function readCell(text: string | null): State["cell"] {
+  const match = text === null ? null : /^(\d{1,5})-(\d{1,5})$/.exec(text);
+  return match ? { query: Number(match[1]), key: Number(match[2]) } : null;
+}

@@ -1,0 +1,155 @@
+import { headUrl } from "./head-files.ts";
+import { Latest } from "./lib/latest.ts";
+import { CLUSTERS_ID } from "./lib/presets.ts";
+import type { CurvePoint, Picture, Summary } from "./lib/results.ts";
+import { curveKey, pictureKey, type State } from "./lib/state.ts";
+import { coarseToFine, curveTemperatures } from "./lib/temperature.ts";
+import { summarize } from "./worker/analyse.ts";
+import { EngineClient, type EngineError } from "./worker/client.ts";
+import type { HeadSource, Stage } from "./worker/protocol.ts";
+
+export interface SessionEvents {
+  /** Device pixels of a side of a map, for pictures of the right size. */
+  resolution(): number;
+  onPictureStart(): void;
+  onProgress(stage: Stage, fraction: number): void;
+  onPicture(picture: Picture): void;
+  /** Comes a moment after its picture. */
+  onSummary(summary: Summary): void;
+  /** Always follows `onPictureStart`. */
+  onPictureEnd(): void;
+  onCancelled(): void;
+  onError(error: EngineError): void;
+  /** The curve on the screen belongs to other settings; `waiting`: the new one follows the picture. */
+  onCurveStale(waiting: boolean): void;
+  /** Points so far, and how many there will be. */
+  onCurve(points: readonly CurvePoint[], total: number, running: boolean): void;
+}
+
+/** A computation may go on for so long when a newer picture waits. */
+const PATIENCE_MS = 700;
+/** The curve starts when the settings have rested for so long. */
+const REST_MS = 150;
+
+/**
+ * Decides what to compute for a state: the picture at once, the curve when the picture is there. What is not asked
+ * for any more is aborted; results that come too late are dropped.
+ */
+export class Session {
+  readonly #client = new EngineClient();
+  readonly #latest = new Latest(PATIENCE_MS);
+  readonly #events: SessionEvents;
+  #state: State | null = null;
+  #curve: { key: string; points: CurvePoint[]; controller: AbortController | null } | null = null;
+  #curveTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(events: SessionEvents) {
+    this.#events = events;
+  }
+
+  update(state: State): void {
+    const previous = this.#state;
+    this.#state = state;
+    if (!previous || curveKey(previous) !== curveKey(state)) this.#dropCurve(curveKey(state));
+    if (!previous || pictureKey(previous) !== pictureKey(state)) this.#requestPicture(state);
+  }
+
+  /** Asks again for what the current state needs. */
+  retry(): void {
+    if (this.#state) this.#requestPicture(this.#state);
+  }
+
+  cancelPicture(): void {
+    this.#latest.cancel();
+  }
+
+  cancelCurve(): void {
+    this.#curve?.controller?.abort();
+  }
+
+  resumeCurve(): void {
+    void this.#runCurve();
+  }
+
+  #requestPicture(state: State): void {
+    const wanted = pictureKey(state);
+    const isWanted = () => this.#state !== null && pictureKey(this.#state) === wanted;
+    this.#latest.run(async (signal) => {
+      this.#events.onPictureStart();
+      try {
+        const { onProgress } = this.#events;
+        const asked = question(state);
+        const size = this.#events.resolution();
+        const picture = await this.#client.picture(sourceOf(state), asked, size, signal, onProgress);
+        this.#events.onPicture(picture);
+        const { point, timing } = await this.#client.measure(sourceOf(state), asked, signal, onProgress);
+        this.#events.onSummary(summarize(picture, point, timing, asked));
+        this.#startCurveSoon();
+      } catch (error) {
+        const failure = error as EngineError;
+        // Aborted for a newer request is no news; aborted by the reader is.
+        if (failure.code === "Aborted" && !isWanted()) return;
+        if (failure.code === "Aborted") this.#events.onCancelled();
+        else this.#events.onError(failure);
+        if (this.#curve?.points.length === 0) this.#events.onCurveStale(false);
+      } finally {
+        this.#events.onPictureEnd();
+      }
+    });
+  }
+
+  #dropCurve(key: string): void {
+    this.#curve?.controller?.abort();
+    clearTimeout(this.#curveTimer);
+    this.#curve = { key, points: [], controller: null };
+    this.#events.onCurveStale(true);
+  }
+
+  #startCurveSoon(): void {
+    clearTimeout(this.#curveTimer);
+    this.#curveTimer = setTimeout(() => {
+      const curve = this.#curve;
+      const untouched = curve && curve.points.length === 0 && !curve.controller;
+      if (untouched && !this.#latest.busy) void this.#runCurve();
+    }, REST_MS);
+  }
+
+  /** Computes the points that are missing. */
+  async #runCurve(): Promise<void> {
+    const curve = this.#curve;
+    const state = this.#state;
+    if (!curve || !state || (curve.controller && !curve.controller.signal.aborted)) return;
+    const controller = new AbortController();
+    curve.controller = controller;
+    const all = coarseToFine(curveTemperatures());
+    const have = new Set(curve.points.map((point) => point.temperature));
+    const missing = all.filter((temperature) => !have.has(temperature));
+    const tell = (running: boolean) => {
+      if (curve === this.#curve) this.#events.onCurve(curve.points, all.length, running);
+    };
+    tell(true);
+    try {
+      await this.#client.curve(sourceOf(state), question(state), missing, controller.signal, (point) => {
+        curve.points.push(point);
+        tell(true);
+      });
+    } catch (error) {
+      const failure = error as EngineError;
+      // What cost the picture its worker has been reported already.
+      if (failure.code !== "Aborted" && curve === this.#curve && !this.#latest.busy)
+        this.#events.onError(failure);
+      controller.abort();
+    }
+    tell(false);
+  }
+}
+
+function sourceOf(state: State): HeadSource {
+  return state.preset === CLUSTERS_ID
+    ? { kind: "clusters", ...state.clusters }
+    : { kind: "file", url: headUrl(state.preset) };
+}
+
+function question({ temperature, budget, split, support, features, seed }: State) {
+  return { temperature, budget, split, support, features, seed };
+}

@@ -1,0 +1,143 @@
+import type { Grid } from "../lib/aggregate.ts";
+import type { KeyPress } from "../lib/cell.ts";
+import type { Theme } from "../lib/colour.ts";
+import { paint } from "../lib/paint.ts";
+import type { Scale } from "../lib/scale.ts";
+import type { Cell } from "../lib/state.ts";
+import { element } from "./dom.ts";
+import { Legend } from "./legend.ts";
+
+export interface HeatMapText {
+  /** Class of the figure, for the layout. */
+  className: string;
+  operator: string;
+  title: string;
+  formula: string;
+  /** For those who cannot see it: what is in the map. */
+  description: string;
+  colour?: "sparse" | "low-rank";
+}
+
+export interface HeatMapEvents {
+  /** A pointer is over the map at (x, y), each 0 to 1; null when it left. */
+  onHover(place: { x: number; y: number } | null): void;
+  onPick(place: { x: number; y: number }): void;
+  /** Returns whether the key was taken. */
+  onKey(press: KeyPress): boolean;
+  onResize(): void;
+}
+
+/** One matrix on a canvas, with its crosshair, legend and the value under the cursor. */
+export class HeatMap {
+  readonly figure: HTMLElement;
+  readonly #canvas = element("canvas");
+  readonly #plate: HTMLElement;
+  readonly #cross = element("div", { class: "cross", hidden: "" }, element("i"), element("i"));
+  readonly #value = element("span", { class: "value" });
+  readonly #legend = new Legend();
+  /** Device pixels of the canvas, as the browser will lay it out. */
+  #size = { width: 0, height: 0 };
+  /** Kept, because asking for it in the middle of drawing makes the browser lay out the page again. */
+  #cssSize = 0;
+
+  constructor(text: HeatMapText, events: HeatMapEvents) {
+    this.#plate = element(
+      "div",
+      {
+        class: "plate",
+        tabindex: "0",
+        role: "application",
+        "aria-roledescription": "heat map",
+        "aria-label": `${text.title}: ${text.description}`,
+        "aria-describedby": "map-help",
+      },
+      this.#canvas,
+      this.#cross,
+    );
+    const operator = element("span", { class: "operator", "aria-hidden": "true" }, text.operator);
+    const title = element("h3", text.colour ? { class: text.colour } : {}, operator, text.title);
+    this.figure = element(
+      "figure",
+      { class: `map ${text.className}` },
+      element("div", { class: "map-head" }, title, this.#value),
+      element("div", { class: "formula" }, text.formula),
+      this.#plate,
+      this.#legend.root,
+    );
+    this.#listen(events);
+    this.#observeSize(events);
+  }
+
+  /** How many entries of a side can be told apart. */
+  get resolution(): number {
+    // Before the first layout has been reported, it is asked for.
+    return Math.min(this.#size.width, this.#size.height) || devicePixels(this.#plate.clientWidth, undefined);
+  }
+
+  draw(grid: Grid, scale: Scale, theme: Theme): void {
+    const { width, height } = this.#size;
+    if (width === 0 || height === 0) return;
+    this.#canvas.width = width;
+    this.#canvas.height = height;
+    const pixels = paint(grid, scale, theme, width, height);
+    this.#canvas.getContext("2d")?.putImageData(new ImageData(pixels, width, height), 0, 0);
+    this.#legend.show(scale, grid, theme, this.#cssSize);
+  }
+
+  showCell(cell: Cell | null, tokens: number): void {
+    this.#cross.hidden = cell === null;
+    if (!cell) return;
+    const [row, column] = this.#cross.children as unknown as [HTMLElement, HTMLElement];
+    // In whole CSS pixels, or the line blurs.
+    row.style.top = `${Math.floor(((cell.query + 0.5) / tokens) * this.#cssSize)}px`;
+    column.style.left = `${Math.floor(((cell.key + 0.5) / tokens) * this.#cssSize)}px`;
+  }
+
+  /** `exact` is the number in full, for tests and for copying. */
+  showValue(text: string, exact: number | null): void {
+    this.#value.textContent = text;
+    if (exact === null) delete this.#value.dataset.value;
+    else this.#value.dataset.value = String(exact);
+  }
+
+  #listen(events: HeatMapEvents): void {
+    const plate = this.#plate;
+    const place = (event: PointerEvent) => {
+      const box = plate.getBoundingClientRect();
+      return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
+    };
+    plate.addEventListener("pointermove", (event) => events.onHover(place(event)));
+    plate.addEventListener("pointerleave", () => events.onHover(null));
+    plate.addEventListener("pointercancel", () => events.onHover(null));
+    plate.addEventListener("click", (event) => events.onPick(place(event as PointerEvent)));
+    plate.addEventListener("keydown", (event) => {
+      if (events.onKey(event)) event.preventDefault();
+    });
+  }
+
+  #observeSize(events: HeatMapEvents): void {
+    const observer = new ResizeObserver(([entry]) => {
+      if (!entry) return;
+      const device = entry.devicePixelContentBoxSize?.[0];
+      const css = entry.contentRect;
+      this.#cssSize = css.width;
+      const width = devicePixels(css.width, device?.inlineSize);
+      const height = devicePixels(css.height, device?.blockSize);
+      if (width === this.#size.width && height === this.#size.height) return;
+      this.#size = { width, height };
+      events.onResize();
+    });
+    try {
+      observer.observe(this.#canvas, { box: "device-pixel-content-box" });
+    } catch {
+      // Safari has no device pixels to tell.
+      observer.observe(this.#canvas);
+    }
+  }
+}
+
+/** `exact` is the browser's own word; it is out by far where a screen is only emulated, and missing in Safari. */
+function devicePixels(css: number, exact: number | undefined): number {
+  const computed = css * devicePixelRatio;
+  return exact !== undefined && Math.abs(exact - computed) <= 1 ? exact : Math.round(computed);
+}

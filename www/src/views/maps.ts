@@ -1,0 +1,199 @@
+import { blockSize, type Grid } from "../lib/aggregate.ts";
+import { cellAt, clampCell, moveCell, startCell } from "../lib/cell.ts";
+import type { Theme } from "../lib/colour.ts";
+import { formatNumber } from "../lib/format.ts";
+import type { Poster } from "../lib/poster.ts";
+import { type Entry, entryAt, type Picture, shrink } from "../lib/results.ts";
+import { type Maps as Four, pictureScales, type Scale } from "../lib/scale.ts";
+import type { Cell, Span, Transform } from "../lib/state.ts";
+import { element, oncePerFrame } from "./dom.ts";
+import { HeatMap, type HeatMapText } from "./heat-map.ts";
+
+const TEXTS: Four<HeatMapText> = {
+  exact: {
+    className: "exact",
+    operator: "",
+    title: "Exact",
+    formula: "softmax, rows sum to 1",
+    description: "the attention weight of each query on each key",
+  },
+  lowRank: {
+    className: "low-rank-map",
+    operator: "≈",
+    title: "Low rank",
+    formula: "the feature map, everywhere",
+    description: "what the feature map contributes to each weight",
+    colour: "low-rank",
+  },
+  sparse: {
+    className: "sparse-map",
+    operator: "+",
+    title: "Sparse",
+    formula: "correction on the support",
+    description: "what is added on the support; zero elsewhere",
+    colour: "sparse",
+  },
+  error: {
+    className: "error-map",
+    operator: "",
+    title: "Error",
+    formula: "low rank + sparse − exact",
+    description: "low rank plus sparse minus exact",
+  },
+};
+
+const NAMES = ["exact", "lowRank", "sparse", "error"] as const;
+
+export interface MapsEvents {
+  /**
+   * The cell under the cursor and its numbers, once they are known. `byHand`: the reader moved the cursor,
+   * rather than the picture under it changing.
+   */
+  onEntry(entry: Entry | null, byHand: boolean): void;
+  /** The reader moved the cursor for good (click or keys), not only over the map. */
+  onPick(cell: Cell): void;
+}
+
+/** The four maps: one picture, one cursor, colour scales that belong together. */
+export class Maps {
+  readonly #root: HTMLElement;
+  readonly #maps: Four<HeatMap>;
+  readonly #events: MapsEvents;
+  readonly #aggregation: HTMLElement;
+  readonly #redraw = oncePerFrame(() => this.#draw());
+  #picture: Picture | null = null;
+  #poster: Poster | null = null;
+  #theme: Theme = "light";
+  #transform: Transform = "log";
+  #span: Span = "shared";
+  #pinned: Cell | null = null;
+  #hover: Cell | null = null;
+
+  constructor(root: HTMLElement, aggregation: HTMLElement, events: MapsEvents) {
+    this.#root = root;
+    this.#events = events;
+    this.#aggregation = aggregation;
+    const heatMap = (name: keyof Four<unknown>) =>
+      new HeatMap(TEXTS[name], {
+        onHover: (place) => this.#setHover(place && this.#cellAt(place)),
+        onPick: (place) => this.#pick(this.#cellAt(place)),
+        onKey: (press) => {
+          const cell = this.#cell();
+          const next = cell && moveCell(cell, press, this.#tokens());
+          if (next) this.#pick(next);
+          return next !== null;
+        },
+        onResize: this.#redraw,
+      });
+    this.#maps = {
+      exact: heatMap("exact"),
+      lowRank: heatMap("lowRank"),
+      sparse: heatMap("sparse"),
+      error: heatMap("error"),
+    };
+    const help =
+      "Arrow keys move the cell cursor by one, with Shift by ten. Home and End go to the ends of the row, " +
+      "with Control to the corners. Page Up and Page Down jump along the queries.";
+    root.append(
+      ...NAMES.map((name) => this.#maps[name].figure),
+      element("p", { class: "hidden", id: "map-help" }, help),
+    );
+  }
+
+  /** Device pixels of a side of a map. */
+  get resolution(): number {
+    return this.#maps.exact.resolution;
+  }
+
+  /** `example`: not what the reader asked for, only what there is to see until then. */
+  showPoster(poster: Poster, example: boolean): void {
+    if (this.#picture) return;
+    this.#poster = poster;
+    this.#root.classList.toggle("example", example);
+    this.#redraw();
+  }
+
+  showPicture(picture: Picture): void {
+    this.#picture = picture;
+    this.#poster = null;
+    this.#root.classList.remove("example");
+    this.#redraw();
+  }
+
+  setColours(theme: Theme, transform: Transform, span: Span): void {
+    if (theme === this.#theme && transform === this.#transform && span === this.#span) return;
+    this.#theme = theme;
+    this.#transform = transform;
+    this.#span = span;
+    this.#redraw();
+  }
+
+  setCell(cell: Cell | null): void {
+    this.#pinned = cell;
+    this.#showCell();
+  }
+
+  #draw(): void {
+    const size = this.resolution;
+    if (size === 0) return;
+    if (this.#picture) {
+      const grids = this.#gridsOf(this.#picture, size);
+      this.#paint(grids, pictureScales(grids, this.#transform, this.#span));
+      const block = blockSize(this.#picture.tokens, size);
+      this.#aggregation.textContent = block
+        ? `A pixel shows the largest of the ${block} entries beneath it; the cursor reads single ones.`
+        : "Every entry has its own pixels.";
+    } else if (this.#poster) {
+      this.#paint(this.#poster.grids, this.#poster.scales);
+    }
+    this.#showCell();
+  }
+
+  #paint(grids: Four<Grid>, scales: Four<Scale>): void {
+    for (const name of NAMES) this.#maps[name].draw(grids[name], scales[name], this.#theme);
+  }
+
+  /** Made by the worker, unless the maps have changed their size since. Kept between redraws. */
+  #gridsOf(picture: Picture, size: number): Four<Grid> {
+    if (picture.grids.size !== size) picture.grids = shrink(picture, size);
+    return picture.grids;
+  }
+
+  #tokens(): number {
+    return this.#picture?.tokens ?? this.#poster?.tokens ?? 1;
+  }
+
+  #cellAt({ x, y }: { x: number; y: number }): Cell {
+    return cellAt(x, y, this.#tokens());
+  }
+
+  #cell(): Cell | null {
+    if (this.#hover) return clampCell(this.#hover, this.#tokens());
+    if (this.#pinned) return clampCell(this.#pinned, this.#tokens());
+    return this.#picture && startCell(this.#picture.sparse, this.#picture.tokens);
+  }
+
+  #setHover(cell: Cell | null): void {
+    this.#hover = cell;
+    this.#showCell();
+  }
+
+  #pick(cell: Cell): void {
+    this.#hover = null;
+    this.#pinned = cell;
+    this.#showCell(true);
+    this.#events.onPick(cell);
+  }
+
+  #showCell(byHand = false): void {
+    const cell = this.#cell();
+    const entry = cell && this.#picture && entryAt(this.#picture, cell.query, cell.key);
+    for (const name of NAMES) {
+      this.#maps[name].showCell(cell, this.#tokens());
+      if (!entry) this.#maps[name].showValue("", null);
+      else if (entry.masked) this.#maps[name].showValue("future", null);
+      else this.#maps[name].showValue(formatNumber(entry[name]), entry[name]);
+    }
+    this.#events.onEntry(entry, byHand);
+  }
+}

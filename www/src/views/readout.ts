@@ -1,0 +1,80 @@
+import { formatCount, formatNumber } from "../lib/format.ts";
+import type { Entry } from "../lib/results.ts";
+import { element } from "./dom.ts";
+
+/** A screen reader should hear where the cursor came to rest, not every cell on the way. */
+const REST_MS = 350;
+
+/** The numbers under the cursor, beside those that stand above each map. */
+export class Readout {
+  readonly #root: HTMLElement;
+  readonly #live: HTMLElement;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #spoken = "";
+  #waiting = "The numbers come with the matrices.";
+
+  constructor(root: HTMLElement, live: HTMLElement) {
+    this.#root = root;
+    this.#live = live;
+  }
+
+  /** What to say while there are no numbers. */
+  setWaiting(text: string): void {
+    this.#waiting = text;
+  }
+
+  /** `speak`: the reader moved the cursor by keys or click, and wants to hear where it is. */
+  show(entry: Entry | null, speak: boolean): void {
+    if (!entry) {
+      this.#root.replaceChildren(element("span", { class: "term" }, this.#waiting));
+      return;
+    }
+    const item = (term: string, text: string, value: number | string) =>
+      element(
+        "span",
+        { "data-name": term, "data-value": String(value) },
+        element("span", { class: "term" }, term),
+        text,
+      );
+    const cells = [
+      item("query", formatCount(entry.query), entry.query),
+      item("key", formatCount(entry.key), entry.key),
+    ];
+    if (entry.masked) {
+      cells.push(element("span", {}, "in the query’s future: no entry"));
+    } else {
+      cells.push(
+        item("approximation", formatNumber(entry.approximation), entry.approximation),
+        item("exact", formatNumber(entry.exact), entry.exact),
+        item("in the support", entry.inSupport ? "yes" : "no", String(entry.inSupport)),
+      );
+    }
+    this.#root.replaceChildren(
+      ...cells,
+      element("span", { class: "hint for-mouse" }, "Point at a map, or focus one and use the arrow keys"),
+      element("span", { class: "hint for-touch" }, "Tap a map to read an entry"),
+    );
+    if (speak) this.#speak(entry);
+  }
+
+  #speak(entry: Entry): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const text = sentence(entry);
+      if (text === this.#spoken) return;
+      this.#spoken = text;
+      this.#live.textContent = text;
+    }, REST_MS);
+  }
+}
+
+function sentence(entry: Entry): string {
+  const where = `Query ${entry.query}, key ${entry.key}`;
+  if (entry.masked) return `${where}: in the future, no entry.`;
+  const { exact, lowRank, sparse, approximation, error, inSupport } = entry;
+  return (
+    `${where}, ${inSupport ? "in" : "not in"} the support: exact ${formatNumber(exact)}, ` +
+    `low rank ${formatNumber(lowRank)}, sparse ${formatNumber(sparse)}, ` +
+    `approximation ${formatNumber(approximation)}, error ${formatNumber(error)}.`
+  );
+}

@@ -1,0 +1,97 @@
+/** The worker: loads the package once and answers the page's calls. */
+import { expose, transfer } from "comlink";
+import { load } from "scatterbrain-attention";
+import type { Timing } from "../lib/results.ts";
+import { curvePoint, decompose, type Instance, time } from "./analyse.ts";
+import { getHead } from "./heads.ts";
+import type { Engine, Failure } from "./protocol.ts";
+
+const running = new Map<number, AbortController>();
+let instance: Promise<Instance> | undefined;
+let timed: { key: string; timing: Timing } | undefined;
+
+function ready(): Promise<Instance> {
+  instance ??= load().catch((error) => {
+    // The next call tries again: the network may be back.
+    instance = undefined;
+    throw error;
+  });
+  return instance;
+}
+
+const engine: Engine = {
+  picture(id, source, question, size, onProgress) {
+    return abortable(id, async (signal) => {
+      const sb = await ready();
+      const head = await getHead(source, signal, (fraction) => onProgress("loading", fraction));
+      signal.throwIfAborted();
+      const picture = await decompose(sb, head, question, size, {
+        signal,
+        onProgress: (fraction) => onProgress("computing", fraction),
+      });
+      const { exact, lowRank, sparse, approximation, error, support, grids } = picture;
+      const shrunk = [grids.exact, grids.lowRank, grids.sparse, grids.error].map(({ values }) => values);
+      const arrays = [exact, lowRank, sparse, approximation, error, support, ...shrunk];
+      return transfer(
+        picture,
+        arrays.map((array) => array.buffer),
+      );
+    });
+  },
+
+  measure(id, source, question, onProgress) {
+    return abortable(id, async (signal) => {
+      const sb = await ready();
+      const head = await getHead(source, signal, () => {});
+      const watch = { signal, onProgress: (fraction: number) => onProgress("computing", fraction) };
+      const point = await curvePoint(sb, head, question, question.temperature, watch);
+      // No part of the work depends on the temperature, so a drag need not time it again.
+      const key = JSON.stringify([source, { ...question, temperature: 1 }]);
+      if (timed?.key !== key) timed = { key, timing: await time(sb, head, question, { signal }) };
+      return { point, timing: timed.timing };
+    });
+  },
+
+  curve(id, source, question, temperatures, onPoint) {
+    return abortable(id, async (signal) => {
+      const sb = await ready();
+      const head = await getHead(source, signal, () => {});
+      for (const temperature of temperatures) {
+        signal.throwIfAborted();
+        const point = await curvePoint(sb, head, question, temperature, { signal });
+        // Waiting for the page to take the point lets an `abort` in, and never runs ahead of the drawing.
+        await onPoint(point);
+      }
+    });
+  },
+
+  abort(id) {
+    running.get(id)?.abort();
+  },
+};
+
+async function abortable<T>(id: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  running.set(id, controller);
+  try {
+    return await guarded(work(controller.signal));
+  } finally {
+    running.delete(id);
+  }
+}
+
+async function guarded<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw failure(error);
+  }
+}
+
+function failure(error: unknown): Failure {
+  const { name, code, message } = Object(error) as { name?: string; code?: unknown; message?: string };
+  if (name === "AbortError") return { code: "Aborted", message: "The computation was cancelled." };
+  return { code: typeof code === "string" ? code : "Failed", message: message ?? String(error) };
+}
+
+expose(engine);

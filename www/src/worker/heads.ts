@@ -1,0 +1,54 @@
+import { clusterHead } from "../lib/clusters.ts";
+import { type Head, headFromSafetensors } from "../lib/head.ts";
+import type { HeadSource } from "./protocol.ts";
+
+/** A head is under a megabyte once decoded; a dozen of them is everything there is. */
+const KEEP = 12;
+const cache = new Map<string, Head>();
+
+/** Fetches or makes a head, or takes it from the last few. */
+export async function getHead(
+  source: HeadSource,
+  signal: AbortSignal,
+  onProgress: (fraction: number) => void,
+): Promise<Head> {
+  const key = JSON.stringify(source);
+  let head = cache.get(key);
+  if (!head) {
+    head =
+      source.kind === "clusters"
+        ? clusterHead(source)
+        : headFromSafetensors(await download(source.url, signal, onProgress));
+  }
+  // Last used is last in the map.
+  cache.delete(key);
+  cache.set(key, head);
+  for (const oldest of cache.keys()) {
+    if (cache.size <= KEEP) break;
+    cache.delete(oldest);
+  }
+  return head;
+}
+
+async function download(
+  url: string,
+  signal: AbortSignal,
+  onProgress: (fraction: number) => void,
+): Promise<ArrayBuffer> {
+  const response = await fetch(url, { signal });
+  if (!response.ok) throw new Error(`The head could not be loaded: the server answered ${response.status}.`);
+  const total = Number(response.headers.get("content-length"));
+  if (!response.body || !(total > 0)) return response.arrayBuffer();
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let received = 0;
+  const reader = response.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    received += value.length;
+    // With compression on the way, more arrives than the header promised.
+    onProgress(Math.min(1, received / total));
+  }
+  return new Blob(parts).arrayBuffer();
+}

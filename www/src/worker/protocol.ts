@@ -1,0 +1,48 @@
+import type { ClusterParameters } from "../lib/clusters.ts";
+import type { Question } from "../lib/request.ts";
+import type { CurvePoint, Picture, Timing } from "../lib/results.ts";
+
+/** Where a head comes from: a file on the page's own server, or the cluster model. */
+export type HeadSource = { kind: "file"; url: string } | ({ kind: "clusters" } & ClusterParameters);
+
+/** What the page may call in the worker, through comlink. */
+export interface Engine {
+  /**
+   * `id` is the page's own, for `abort`. The matrices are transferred, not copied.
+   * `size` is how many device pixels a side of a map
+   * has; `onProgress` gets what is being done and the share done.
+   */
+  picture(
+    id: number,
+    source: HeadSource,
+    question: Question,
+    size: number,
+    onProgress: Progress,
+  ): Promise<Picture>;
+  /** The numbers that belong to a picture. */
+  measure(id: number, source: HeadSource, question: Question, onProgress: Progress): Promise<Measures>;
+  /** Calls `onPoint` for each temperature, in the order given. */
+  curve(
+    id: number,
+    source: HeadSource,
+    question: Question,
+    temperatures: number[],
+    onPoint: (point: CurvePoint) => void,
+  ): Promise<void>;
+  /** Ends a call that still runs; it rejects with code `Aborted`. Unknown ids are ignored. */
+  abort(id: number): void;
+}
+
+export interface Measures {
+  point: CurvePoint;
+  timing: Timing;
+}
+
+export type Stage = "loading" | "computing";
+export type Progress = (stage: Stage, fraction: number) => void;
+
+/** Errors lose their class and their `code` on the way between threads, so both travel as plain text. */
+export interface Failure {
+  code: string;
+  message: string;
+}
