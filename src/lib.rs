@@ -13,6 +13,7 @@
 
 pub mod analysis;
 mod attention;
+mod clusters;
 mod error;
 pub mod features;
 mod memory;

@@ -68,6 +68,14 @@ pub enum Support {
         /// Independent directions, 1 to 64.
         rounds: Option<usize>,
     },
+    /// The keys that a walk down a tree of clusters leaves single: recursive k-means of the keys in the metric of the
+    /// queries, of which each query opens the most promising parts. With [`Features::Landmarks`] the rest of
+    /// the tree is the low-rank part, and nothing is computed twice. Causal: trees over closed blocks of the past,
+    /// the open block and the first four keys exact.
+    Clusters {
+        /// Clusters and keys judged per query, at least 1: an upper limit on the entries.
+        count: Option<usize>,
+    },
     /// Rows given by the caller as compressed sparse rows. Order and repetitions inside a row do not matter.
     Explicit {
         /// Row starts: `queries + 1` numbers for one pattern that all heads share, or
@@ -103,6 +111,14 @@ pub enum Features {
     },
     /// elu(x) + 1 of the scaled inputs (Katharopoulos et al. 2020). `dim` features. Biased.
     Elu,
+    /// One feature per cluster of keys: `len · exp(q·centroid) · (1 + variance / 2)`, the variance being that of the
+    /// cluster's logits over queries. The clusters of each query are those that its walk down the tree leaves closed.
+    /// With [`Support::Clusters`], or without a support. Biased, positive: the output stays in the convex hull of the values.
+    Landmarks {
+        /// Clusters judged per query, at least 1. With [`Support::Clusters`] both counts together are the
+        /// walk's budget.
+        count: Option<usize>,
+    },
     /// Taylor polynomial of exp, of order 1 or 2, around centred keys (ViTALiTy); causal: not centred.
     /// `1 + dim` or `1 + dim + dim (dim + 1) / 2` features. Biased.
     Taylor {

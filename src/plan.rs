@@ -29,7 +29,7 @@ pub struct Plan {
     pub(crate) key_lengths: Vec<usize>,
     pub(crate) seed: u64,
     pub(crate) support: SupportPlan,
-    pub(crate) features: Option<FeaturePlan>,
+    pub(crate) low_rank: Option<LowRankPlan>,
 }
 
 /// [`Support`] with every size decided.
@@ -53,6 +53,9 @@ pub(crate) enum SupportPlan {
         cluster: usize,
         rounds: usize,
     },
+    Clusters {
+        count: usize,
+    },
     Explicit(Csr),
 }
 
@@ -64,7 +67,14 @@ pub(crate) struct Csr {
     indices: Vec<u32>,
 }
 
-/// [`Features`] with every size decided.
+/// The low-rank part with every size decided.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum LowRankPlan {
+    Map(FeaturePlan),
+    Landmarks { count: usize },
+}
+
+/// A feature map with every size decided.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum FeaturePlan {
     Favor { count: usize, hyperbolic: bool, center: bool },
@@ -95,7 +105,7 @@ impl Plan {
         let budget = budget.unwrap_or(DEFAULT_BUDGET);
         let method = resolve_method(shape, options);
         let floats = ((budget * shape.keys as f64).floor() as usize).max(1);
-        let (support, features) = parts(shape, options, method, floats, split.unwrap_or(0.5))?;
+        let (support, low_rank) = parts(shape, options, method, floats, split.unwrap_or(0.5))?;
         let plan = Plan {
             shape,
             method,
@@ -104,7 +114,7 @@ impl Plan {
             key_lengths: key_lengths(shape, options)?,
             seed: options.seed,
             support,
-            features,
+            low_rank,
         };
         plan.check_causal()?;
         Ok(plan)
@@ -122,7 +132,26 @@ impl Plan {
 
     /// Features per row, 0 without a low-rank part.
     pub fn feature_count(&self) -> usize {
-        self.features.map_or(0, |features| features.count(self.shape.dim))
+        self.low_rank.map_or(0, |low_rank| low_rank.count(self.shape.dim))
+    }
+
+    /// The feature map, where the low-rank part has one.
+    pub(crate) fn feature_map(&self) -> Option<FeaturePlan> {
+        match self.low_rank {
+            Some(LowRankPlan::Map(map)) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// The nodes that each query may judge and whether down to single keys, where the low-rank part is clusters.
+    pub(crate) fn cluster_walk(&self) -> Option<(usize, bool)> {
+        match (&self.support, self.low_rank) {
+            (SupportPlan::Clusters { count: keys }, Some(LowRankPlan::Landmarks { count })) => {
+                Some((keys + count, true))
+            }
+            (_, Some(LowRankPlan::Landmarks { count })) => Some((count, false)),
+            _ => None,
+        }
     }
 
     fn check_causal(&self) -> Result<()> {
@@ -135,7 +164,7 @@ impl Plan {
                 "it sorts the whole sequence, and the rank of a past key would reveal future ones; use \"window\", \"lsh\" or \"top-k\"",
             ));
         }
-        match self.features {
+        match self.feature_map() {
             Some(FeaturePlan::Favor { center: true, .. } | FeaturePlan::Optimal { center: true, .. }) => {
                 Err(Error::unsupported(
                     "features.center with causal",
@@ -147,6 +176,15 @@ impl Plan {
                 "the spread measured over the head would reveal future tokens; give features.spread, or use \"favor\"",
             )),
             _ => Ok(()),
+        }
+    }
+}
+
+impl LowRankPlan {
+    fn count(self, dim: usize) -> usize {
+        match self {
+            LowRankPlan::Map(map) => map.count(dim),
+            LowRankPlan::Landmarks { count } => count,
         }
     }
 }
@@ -287,7 +325,7 @@ fn parts(
     method: Method,
     floats: usize,
     split: f64,
-) -> Result<(SupportPlan, Option<FeaturePlan>)> {
+) -> Result<(SupportPlan, Option<LowRankPlan>)> {
     let conflict =
         |name: &str, why: &str| Err(Error::option(name, "given", format!("nothing with method \"{method}\", {why}")));
     let (support, features) = (options.support.as_ref(), options.features.as_ref());
@@ -297,15 +335,17 @@ fn parts(
         (Method::Vitality, _, Some(_)) => return conflict("features", "which brings its own"),
         _ => {}
     }
-    let default_support =
+    // The paper's recipe where one of its parts is asked for.
+    let paper_support =
         if options.causal { Support::Window { size: None } } else { Support::Smyrf { cluster: None, rounds: None } };
-    let default_features = Features::Favor { count: None, hyperbolic: false, center: false };
+    let paper_features = Features::Favor { count: None, hyperbolic: false, center: false };
+    let (clusters, landmarks) = (Support::Clusters { count: None }, Features::Landmarks { count: None });
     Ok(match method {
         Method::Exact => (SupportPlan::All, None),
-        Method::Sparse => (size_support(support.unwrap_or(&default_support), shape, options.causal, floats)?, None),
-        Method::LowRank => (SupportPlan::Empty, Some(size_features(features.unwrap_or(&default_features), floats)?)),
+        Method::Sparse => (size_support(support.unwrap_or(&clusters), shape, options.causal, floats)?, None),
+        Method::LowRank => (SupportPlan::Empty, Some(size_features(features.unwrap_or(&landmarks), floats)?)),
         Method::Vitality => {
-            let features = FeaturePlan::Taylor { order: 1 };
+            let features = LowRankPlan::Map(FeaturePlan::Taylor { order: 1 });
             let rest = floats.saturating_sub(features.count(shape.dim)).max(1);
             let support = support.map(|support| size_support(support, shape, options.causal, rest)).transpose()?;
             (support.unwrap_or(SupportPlan::Empty), Some(features))
@@ -313,8 +353,20 @@ fn parts(
         Method::Auto | Method::Scatterbrain => {
             // A support with explicit sizes leaves the rest of the budget to the features; features, whose
             // number is always known once sized, leave the rest to the support.
-            let support = support.unwrap_or(&default_support);
-            let features = features.unwrap_or(&default_features);
+            let support = support.unwrap_or(match features {
+                None | Some(Features::Landmarks { .. }) => &clusters,
+                Some(_) => &paper_support,
+            });
+            let features = features.unwrap_or(match support {
+                Support::Clusters { .. } => &landmarks,
+                _ => &paper_features,
+            });
+            if matches!(features, Features::Landmarks { .. }) && !matches!(support, Support::Clusters { .. }) {
+                return Err(Error::unsupported(
+                    "features.kind \"landmarks\" with this support.kind",
+                    "a landmark stands for a whole cluster; use support.kind \"clusters\", or other features",
+                ));
+            }
             let kept =
                 support.entries().map_or((split * floats as f64).round() as usize, |entries| entries.min(floats));
             let features = size_features(features, floats.saturating_sub(kept).max(1))?;
@@ -329,7 +381,7 @@ impl Support {
     fn entries(&self) -> Option<usize> {
         match *self {
             Support::Window { size } => size,
-            Support::TopK { count } => count,
+            Support::TopK { count } | Support::Clusters { count } => count,
             Support::Lsh { rounds, chunk } => Some(chunk?.saturating_mul(rounds.unwrap_or(1))),
             Support::Smyrf { cluster, rounds } => Some(cluster?.saturating_mul(rounds.unwrap_or(1))),
             Support::Explicit { ref indptr, ref indices } => Some(indices.len() / indptr.len().max(2)),
@@ -368,13 +420,16 @@ fn size_support(support: &Support, shape: Shape, causal: bool, entries: usize) -
                 rounds,
             }
         }
+        Support::Clusters { count } => {
+            SupportPlan::Clusters { count: whole("support.count", count.unwrap_or(entries), MAX_SIZE)? }
+        }
         Support::Explicit { ref indptr, ref indices } => SupportPlan::Explicit(Csr::new(indptr, indices, shape)?),
     })
 }
 
-fn size_features(features: &Features, count: usize) -> Result<FeaturePlan> {
+fn size_features(features: &Features, count: usize) -> Result<LowRankPlan> {
     let budgeted = count.clamp(1, MAX_FEATURES);
-    Ok(match *features {
+    Ok(LowRankPlan::Map(match *features {
         Features::Favor { count, hyperbolic, center } => {
             let budgeted = if hyperbolic { (budgeted / 2 * 2).max(2) } else { budgeted };
             let count = whole("features.count", count.unwrap_or(budgeted), MAX_FEATURES)?;
@@ -393,6 +448,9 @@ fn size_features(features: &Features, count: usize) -> Result<FeaturePlan> {
             spread: spread.map(|spread| positive("features.spread", spread)).transpose()?,
         },
         Features::Elu => FeaturePlan::Elu,
+        Features::Landmarks { count: own } => {
+            return Ok(LowRankPlan::Landmarks { count: whole("features.count", own.unwrap_or(count), MAX_SIZE)? });
+        }
         Features::Taylor { order } => FeaturePlan::Taylor { order: whole("features.order", order, 2)? },
-    })
+    }))
 }

@@ -11,6 +11,7 @@ use rand_distr::{Distribution, StandardNormal};
 pub(crate) enum Purpose {
     Features,
     Hash { round: usize },
+    Clusters,
 }
 
 /// The generator of slice `slice` = batch * heads + head.
@@ -19,6 +20,7 @@ pub(crate) fn generator(seed: u64, slice: usize, purpose: Purpose) -> ChaCha8Rng
     let purpose = match purpose {
         Purpose::Features => 0,
         Purpose::Hash { round } => 1 + round as u64,
+        Purpose::Clusters => 255,
     };
     rng.set_stream((slice as u64) << 8 | purpose);
     rng

@@ -5,8 +5,8 @@ use std::ops::{Deref, Range};
 use web_time::Instant;
 
 use crate::analysis::RelativeError;
-use crate::attention::Phase;
 use crate::attention::{BLOCK, Exact, Head, Inputs, LowRank, LowRankRow, Rest, RowResult, RowStats, Scratch, Stats};
+use crate::attention::{Clustered, ClusteredRow, Phase};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::options::Options;
@@ -67,6 +67,8 @@ struct Parts {
     /// `None`: exact attention.
     support: Option<Support>,
     low_rank: Option<LowRank>,
+    /// In place of both.
+    clustered: Option<Clustered>,
 }
 
 struct Matrices {
@@ -154,19 +156,10 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
         if let Some(mut parts) = self.parts.take() {
             let block = self.query..self.plan.shape.queries.min(self.query + BLOCK);
             self.query = block.end;
-            self.compute(&mut parts, block);
+            self.compute(&mut parts, block)?;
             self.parts = Some(parts);
         } else if !self.is_done() {
-            let head = self.inputs.head(&self.plan, 0)?;
-            // No lag: the picture shows the low-rank part on the support too.
-            let low_rank =
-                self.plan.features.map(|features| LowRank::new(features, &self.plan, &head, None)).transpose()?;
-            self.parts = Some(Parts {
-                exact: Exact::new(&head)?,
-                support: Support::new(&self.plan, &head, &self.inputs.q)?,
-                low_rank,
-                head,
-            });
+            self.parts = Some(self.prepare()?);
         }
         self.milliseconds += start.elapsed().as_secs_f64() * 1e3;
         Ok(())
@@ -199,8 +192,22 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
         }
     }
 
-    fn compute(&mut self, parts: &mut Parts, block: Range<usize>) {
-        let Parts { head, exact, support, low_rank } = parts;
+    fn prepare(&self) -> Result<Parts> {
+        let plan = &self.plan;
+        let head = self.inputs.head(plan, 0)?;
+        let walk = plan.cluster_walk();
+        Ok(Parts {
+            exact: Exact::new(&head)?,
+            support: if walk.is_some() { None } else { Support::new(plan, &head, &self.inputs.q)? },
+            // No lag: the picture shows the low-rank part on the support too.
+            low_rank: plan.feature_map().map(|map| LowRank::new(map, plan, &head, None)).transpose()?,
+            clustered: walk.map(|(budget, to_keys)| Clustered::new(plan, &head, budget, to_keys)).transpose()?,
+            head,
+        })
+    }
+
+    fn compute(&mut self, parts: &mut Parts, block: Range<usize>) -> Result<()> {
+        let Parts { head, exact, support, low_rank, clustered } = parts;
         let dim = head.value_dim;
         let mut exact_output = vec![0.0; block.len() * dim];
         let stats = exact.rows_with_stats(head, block.clone(), &mut exact_output);
@@ -210,7 +217,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
             exact.logits(head, first..last, &mut logits);
             let low_rank_rows = low_rank.as_mut().map(|part| part.rows(head, first, last));
             if let Some(support) = support {
-                support.rows(&self.plan, head, first..last, &mut self.rows);
+                support.rows(&self.plan, head, first..last, &mut self.rows)?;
                 self.support_entries += self.rows.entries() as u64;
             }
             for query in first..last {
@@ -219,7 +226,13 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
                     RowInputs { query, logits: &logits[lane * head.keys..][..head.visible(query)], stats: stats[n] };
                 self.entropy += row.stats.entropy;
                 let exact_row = &exact_output[n * dim..(n + 1) * dim];
-                if support.is_some() {
+                if let Some(clustered) = clustered {
+                    let mut output = vec![0.0; dim];
+                    let result = clustered.row(head, query, &mut output)?;
+                    self.error.add(exact_row, &output);
+                    self.support_entries += result.entries as u64;
+                    self.matrices.clustered(&row, self.plan.shape.keys, clustered, result);
+                } else if support.is_some() {
                     let low_rank = low_rank.as_ref().zip(low_rank_rows.as_ref().map(|rows| &rows[lane]));
                     let mut output = vec![0.0; dim];
                     let keys = self.rows.row(lane);
@@ -233,6 +246,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -252,6 +266,23 @@ impl Matrices {
         self.approximation[range.clone()].copy_from_slice(&self.exact[range.clone()]);
         self.sparse[range.clone()].copy_from_slice(&self.exact[range.clone()]);
         self.support[range].fill(1);
+    }
+
+    /// A row of clusters and single keys.
+    fn clustered(&mut self, row: &RowInputs, keys: usize, clustered: &Clustered, result: ClusteredRow) {
+        let range = self.exact_row(row, keys);
+        self.log_normalizer[row.query] = result.log_normalizer;
+        clustered.for_each_key(|key, share| {
+            let at = range.start + key as usize;
+            let weight = (share.log_weight - result.log_normalizer).exp();
+            let low_rank = (share.log_low_rank - result.log_normalizer).exp();
+            self.approximation[at] = weight as f32;
+            self.low_rank[at] = low_rank as f32;
+            if share.exact {
+                self.support[at] = 1;
+                self.sparse[at] = (weight - low_rank) as f32;
+            }
+        });
     }
 
     fn exact_row(&mut self, row: &RowInputs, keys: usize) -> Range<usize> {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::attention::Head;
 use crate::error::Result;
-use crate::simd::{LANES, Lanes, Panels, exp_moment, exp_tile, product};
+use crate::simd::{LANES, Lanes, Panels, exp_moment, exp_tile, largest, product};
 
 /// Queries worked on together: one pass over keys and values serves them all.
 pub(crate) const BLOCK: usize = 64;
@@ -143,10 +143,7 @@ impl Lane16 {
 
     /// Raises the running maxima to those of a new tile, and scales what was summed to match.
     fn raise(&mut self, logits: &[Lanes]) {
-        let mut largest = self.largest;
-        for row in logits {
-            largest.iter_mut().zip(row).for_each(|(m, &x)| *m = m.max(x));
-        }
+        let largest = largest(logits, &self.largest);
         if largest == self.largest {
             return;
         }

@@ -1,5 +1,6 @@
 //! The estimators: support x feature map, and the streamed exact one.
 
+mod clustered;
 mod exact;
 mod head;
 mod low_rank;
@@ -7,6 +8,7 @@ mod prefix;
 mod rows;
 mod run;
 
+pub(crate) use clustered::{Clustered, ClusteredRow};
 pub(crate) use exact::{BLOCK, Exact, RowStats};
 pub(crate) use head::{Head, saturate};
 pub(crate) use low_rank::{LowRank, LowRankRow};

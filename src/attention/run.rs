@@ -5,7 +5,7 @@ use std::ops::{Deref, Range};
 
 use web_time::Instant;
 
-use crate::attention::{BLOCK, Exact, Head, LowRank, Scratch};
+use crate::attention::{BLOCK, Clustered, Exact, Head, LowRank, Scratch};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::options::Method;
@@ -103,6 +103,8 @@ pub(crate) struct Engine {
     scratch: Scratch,
     rows: Rows,
     support_entries: u64,
+    /// Clusters judged by all rows.
+    clusters: u64,
     /// Sum over rows of the entropy, where it is wanted; exact attention only.
     entropy: Option<f64>,
     clock: Clock,
@@ -117,6 +119,7 @@ struct Prepared {
 enum Estimator {
     Exact(Exact),
     Parts { support: Support, low_rank: Option<LowRank> },
+    Clustered(Box<Clustered>),
 }
 
 #[derive(Default)]
@@ -174,6 +177,7 @@ impl Engine {
             scratch: Scratch::default(),
             rows: Rows::default(),
             support_entries: 0,
+            clusters: 0,
             entropy: None,
             clock: Clock::default(),
         })
@@ -209,7 +213,7 @@ impl Engine {
         } else if let Some(prepared) = self.head.take() {
             let block = self.query..queries.min(self.query + BLOCK);
             self.query = block.end;
-            self.head = Some(self.compute(prepared, block));
+            self.head = Some(self.compute(prepared, block)?);
         } else {
             self.head = Some(self.prepare(inputs)?);
         }
@@ -228,17 +232,25 @@ impl Engine {
             ("features", self.clock.features),
             ("rows", self.clock.rows),
         ];
-        let stats = Stats {
+        let mut stats = Stats {
             milliseconds: phases.iter().map(|phase| phase.1).sum(),
             support_entries: self.support_entries,
             phases: phases.into_iter().map(|(name, milliseconds)| Phase { name, milliseconds }).collect(),
             ..Stats::of(&self.plan)
         };
+        if self.plan.cluster_walk().is_some() {
+            let rows = (self.plan.shape.slices() * self.plan.shape.queries) as u64;
+            stats.features = self.clusters.div_ceil(rows) as usize;
+        }
         (Tensor { data: self.output, shape: self.plan.shape.output() }, stats)
     }
 
     fn prepare<D: Deref<Target = [f32]>>(&mut self, inputs: &Inputs<D>) -> Result<Prepared> {
         let head = timed(&mut self.clock.prepare, || inputs.head(&self.plan, self.slice))?;
+        if let Some((budget, to_keys)) = self.plan.cluster_walk() {
+            let clustered = timed(&mut self.clock.support, || Clustered::new(&self.plan, &head, budget, to_keys))?;
+            return Ok(Prepared { head, estimator: Estimator::Clustered(Box::new(clustered)) });
+        }
         let support = timed(&mut self.clock.support, || {
             Support::new(&self.plan, &head, &inputs.q[self.plan.shape.q_range(self.slice)])
         })?;
@@ -251,12 +263,12 @@ impl Engine {
             _ => None,
         };
         let low_rank = timed(&mut self.clock.features, || {
-            self.plan.features.map(|features| LowRank::new(features, &self.plan, &head, lag)).transpose()
+            self.plan.feature_map().map(|features| LowRank::new(features, &self.plan, &head, lag)).transpose()
         })?;
         Ok(Prepared { head, estimator: Estimator::Parts { support, low_rank } })
     }
 
-    fn compute(&mut self, mut prepared: Prepared, block: Range<usize>) -> Prepared {
+    fn compute(&mut self, mut prepared: Prepared, block: Range<usize>) -> Result<Prepared> {
         let Prepared { head, estimator } = &mut prepared;
         let start = self.plan.shape.output_range(self.slice).start;
         let dim = head.value_dim;
@@ -272,10 +284,17 @@ impl Engine {
                 });
                 self.support_entries += block.map(|query| head.visible(query) as u64).sum::<u64>();
             }
+            Estimator::Clustered(clustered) => {
+                for (query, out) in block.zip(output.chunks_exact_mut(dim)) {
+                    let row = timed(&mut self.clock.rows, || clustered.row(head, query, out))?;
+                    self.support_entries += row.entries as u64;
+                    self.clusters += row.clusters as u64;
+                }
+            }
             Estimator::Parts { support, low_rank } => {
                 for (first, output) in block.clone().step_by(LANES).zip(output.chunks_mut(LANES * dim)) {
                     let last = block.end.min(first + LANES);
-                    timed(&mut self.clock.support, || support.rows(&self.plan, head, first..last, &mut self.rows));
+                    timed(&mut self.clock.support, || support.rows(&self.plan, head, first..last, &mut self.rows))?;
                     self.support_entries += self.rows.entries() as u64;
                     let features =
                         timed(&mut self.clock.features, || low_rank.as_mut().map(|part| part.rows(head, first, last)));
@@ -288,7 +307,7 @@ impl Engine {
                 }
             }
         }
-        prepared
+        Ok(prepared)
     }
 }
 

@@ -24,10 +24,12 @@ fn exp<S: Simd>(simd: S, x: f32x16<S>) -> f32x16<S> {
     let n = (clamped * splat(std::f32::consts::LOG2_E)).round_ties_even();
     let r = n.mul_add(splat(-LN2_HIGH), clamped);
     let r = n.mul_add(splat(-LN2_LOW), r);
-    let mut p = splat(1.0 / 5040.0);
-    for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5] {
-        p = p.mul_add(r, splat(coefficient));
-    }
+    let p = splat(1.0 / 5040.0);
+    let p = p.mul_add(r, splat(1.0 / 720.0));
+    let p = p.mul_add(r, splat(1.0 / 120.0));
+    let p = p.mul_add(r, splat(1.0 / 24.0));
+    let p = p.mul_add(r, splat(1.0 / 6.0));
+    let p = p.mul_add(r, splat(0.5));
     let p = (p * r).mul_add(r, r + splat(1.0));
     let bits = (n.to_int::<i32x16<S>>() + i32x16::splat(simd, 127)) << 23;
     let power: f32x16<S> = bits.bitcast();
@@ -64,6 +66,18 @@ pub(crate) fn exp_tile(tile: &mut [Lanes], shift: &Lanes) -> Lanes {
             sum += value;
         }
         sum.to_array()
+    })
+}
+
+/// The largest of `start` and the rows of a tile, lane by lane.
+#[inline(never)]
+pub(crate) fn largest(tile: &[Lanes], start: &Lanes) -> Lanes {
+    dispatch!(Level::new(), simd => {
+        let mut largest = f32x16::load_array_ref(simd, start);
+        for row in tile {
+            largest = largest.max(f32x16::load_array_ref(simd, row));
+        }
+        largest.to_array()
     })
 }
 

@@ -31,7 +31,7 @@ mod exp;
 mod panels;
 mod product;
 
-pub(crate) use exp::{exp_from, exp_moment, exp_tile};
+pub(crate) use exp::{exp_from, exp_moment, exp_tile, largest};
 pub(crate) use panels::{Panels, panel_count};
 pub(crate) use product::{accumulate_rows, gather_columns, pair_products, product, row_product};
 

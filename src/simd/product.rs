@@ -4,11 +4,6 @@ use fearless_simd::{Level, Simd, dispatch, f32x16, prelude::*};
 
 use super::{LANES, Lanes, Panels};
 
-/// Rows of a C tile that are accumulated together. Two rows of 16 lanes are eight 4-lane accumulators: with
-/// the loads of one step that fills, and does not overflow, the 16 vector registers that a wasm engine has to
-/// allocate from. Native targets have wider registers, so more rows.
-const ROWS: usize = if cfg!(target_arch = "wasm32") { 2 } else { 4 };
-
 /// One tile of `C = AᵀB`: `c[m][n] = Σ_k a[k][m] b[k][n]`, summed over k in order.
 ///
 /// `a` and `b` are panels, or equal stretches of panels, of the same number of rows. With `accumulate` the
@@ -18,27 +13,37 @@ pub(crate) fn product(a: &[Lanes], b: &[Lanes], c: &mut [Lanes; LANES], accumula
     dispatch!(Level::new(), simd => product_tile(simd, a, b, c, accumulate));
 }
 
-#[inline(always)]
-fn product_tile<S: Simd>(simd: S, a: &[Lanes], b: &[Lanes], c: &mut [Lanes; LANES], accumulate: bool) {
-    for (block, c) in c.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
-        let mut sums = [f32x16::splat(simd, 0.0); ROWS];
-        if accumulate {
-            for (sum, c) in sums.iter_mut().zip(c.iter()) {
-                *sum = f32x16::load_array_ref(simd, c);
+/// Defines `product_tile` with the named rows of C accumulated together. Written out, for the module in the npm
+/// package is compiled for size, which leaves even loops of two rounds as loops.
+macro_rules! product_tile {
+    ($($sum:ident = $row:literal),*) => {
+        /// Rows of a C tile that are accumulated together.
+        const ROWS: usize = [$($row),*].len();
+
+        #[inline(always)]
+        fn product_tile<S: Simd>(simd: S, a: &[Lanes], b: &[Lanes], c: &mut [Lanes; LANES], accumulate: bool) {
+            for (block, c) in c.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
+                $(let mut $sum = f32x16::splat(simd, 0.0);)*
+                if accumulate {
+                    $($sum = f32x16::load_array_ref(simd, &c[$row]);)*
+                }
+                for (a, b) in a.iter().zip(b) {
+                    let b = f32x16::load_array_ref(simd, b);
+                    let a = &a.as_chunks::<ROWS>().0[block];
+                    $($sum = f32x16::splat(simd, a[$row]).mul_add(b, $sum);)*
+                }
+                $($sum.store_array(&mut c[$row]);)*
             }
         }
-        for (a, b) in a.iter().zip(b) {
-            let b = f32x16::load_array_ref(simd, b);
-            let a = &a.as_chunks::<ROWS>().0[block];
-            for (sum, &a) in sums.iter_mut().zip(a) {
-                *sum = f32x16::splat(simd, a).mul_add(b, *sum);
-            }
-        }
-        for (sum, c) in sums.iter().zip(c) {
-            sum.store_array(c);
-        }
-    }
+    };
 }
+
+// Two rows of 16 lanes are eight 4-lane accumulators: with the loads of one step that fills, and does not overflow, the
+// 16 vector registers that a wasm engine has to allocate from. Native targets have wider ones.
+#[cfg(target_arch = "wasm32")]
+product_tile!(sum0 = 0, sum1 = 1);
+#[cfg(not(target_arch = "wasm32"))]
+product_tile!(sum0 = 0, sum1 = 1, sum2 = 2, sum3 = 3);
 
 /// The product of one row with one panel: `out[n] = Σ_k row[k] panel[k][n]`, summed over k in order.
 #[inline(never)]

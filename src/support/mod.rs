@@ -1,5 +1,6 @@
 //! Who decides which entries are exact. A prepared support answers one question: the keys of a query.
 
+mod clusters;
 pub mod lsh;
 pub mod smyrf;
 mod top_k;
@@ -70,6 +71,7 @@ pub(crate) enum Support {
     TopK(top_k::TopK),
     Lsh(lsh::Lsh),
     Smyrf(smyrf::Smyrf),
+    Clusters(Box<clusters::Clusters>),
     Explicit,
 }
 
@@ -88,15 +90,26 @@ impl Support {
             SupportPlan::Smyrf { cluster, rounds } => {
                 Support::Smyrf(smyrf::Smyrf::new(plan.seed, head, raw_queries, cluster, rounds)?)
             }
+            SupportPlan::Clusters { count } => {
+                Support::Clusters(Box::new(clusters::Clusters::new(plan.seed, head, count)?))
+            }
             SupportPlan::Explicit(_) => Support::Explicit,
         }))
     }
 
-    /// The keys of each of `queries`, at most 16 of them.
-    pub fn rows(&self, plan: &Plan, head: &Head, queries: Range<usize>, out: &mut Rows) {
+    /// The keys of each of `queries`, at most 16 of them; queries must come in ascending order.
+    ///
+    /// # Errors
+    /// Out of memory, for a causal tree.
+    pub fn rows(&mut self, plan: &Plan, head: &Head, queries: Range<usize>, out: &mut Rows) -> Result<()> {
         out.clear();
-        if let Support::TopK(top_k) = self {
-            return top_k.rows(head, queries, out);
+        match self {
+            Support::TopK(top_k) => {
+                top_k.rows(head, queries, out);
+                return Ok(());
+            }
+            Support::Clusters(clusters) => return clusters.rows(head, queries, out),
+            _ => {}
         }
         for query in queries {
             let visible = head.visible(query);
@@ -121,9 +134,10 @@ impl Support {
                     }
                     out.close();
                 }
-                Support::Empty | Support::TopK(_) => out.close(),
+                Support::Empty | Support::TopK(_) | Support::Clusters(_) => out.close(),
             }
         }
+        Ok(())
     }
 
     /// Scratch bytes of this part of a plan.
@@ -131,7 +145,7 @@ impl Support {
         let shape = plan.shape;
         let per_round = (shape.queries + shape.keys) * (size_of::<f64>() + 2 * size_of::<u32>());
         (match &plan.support {
-            SupportPlan::All | SupportPlan::Empty | SupportPlan::Window { .. } => 0,
+            SupportPlan::All | SupportPlan::Empty | SupportPlan::Window { .. } | SupportPlan::Clusters { .. } => 0,
             SupportPlan::TopK { count } => {
                 shape.keys.next_multiple_of(16) * shape.dim * 4
                     + (16 + 1) * top_k::capacity((*count).min(shape.keys)) * 8
@@ -157,7 +171,7 @@ fn piece_of(rank: usize, len: usize, pieces: usize) -> usize {
 }
 
 /// An integer that sorts as `x`, rounded to f32, does, and among equals as `index`, which its lower half holds.
-fn sortable(x: f64, index: u32) -> u64 {
+pub(crate) fn sortable(x: f64, index: u32) -> u64 {
     let bits = (x as f32).to_bits();
     let ordered = if bits >> 31 == 0 { bits | 1 << 31 } else { !bits };
     u64::from(ordered) << 32 | u64::from(index)

@@ -1,0 +1,42 @@
+//! The keys that a walk down a tree of clusters leaves single.
+
+use std::ops::Range;
+
+use crate::attention::Head;
+use crate::clusters::{Forest, Walk};
+use crate::error::Result;
+use crate::support::Rows;
+
+pub(crate) struct Clusters {
+    forest: Forest,
+    budget: usize,
+    walk: Walk,
+    direct: Vec<u32>,
+    keys: Vec<u64>,
+}
+
+impl Clusters {
+    pub fn new(seed: u64, head: &Head, budget: usize) -> Result<Clusters> {
+        let forest = Forest::new(seed, head)?;
+        Ok(Clusters { forest, budget, walk: Walk::default(), direct: Vec::new(), keys: Vec::new() })
+    }
+
+    /// The rows of `queries`, which must come in ascending order.
+    pub fn rows(&mut self, head: &Head, queries: Range<usize>, out: &mut Rows) -> Result<()> {
+        for query in queries {
+            self.forest.advance(head, query, &mut self.direct)?;
+            let budget = self.budget.saturating_sub(self.direct.len());
+            self.walk.descend(&self.forest.trees, head.query(query), budget, true);
+            self.keys.clear();
+            self.keys.extend(self.direct.iter().map(|&key| u64::from(key)));
+            for judged in self.walk.frontier() {
+                let keys = self.forest.trees[judged.tree as usize].keys(judged.node);
+                self.keys.extend(keys.iter().filter(|_| keys.len() == 1).map(|&key| u64::from(key)));
+            }
+            self.keys.sort_unstable();
+            out.indices.extend(self.keys.iter().map(|&key| key as u32));
+            out.close();
+        }
+        Ok(())
+    }
+}
