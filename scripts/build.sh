@@ -10,14 +10,14 @@ build_wasm() {
   need_wasm_tools
   local cargo_options=(--locked --features wasm) stamp=node_modules/.cache/scatterbrain/wasm.sum inputs
   step "Compiling Rust to WebAssembly" \
-    cargo build --release --lib --target $wasm_target "${cargo_options[@]}"
+    cargo build --profile wasm --lib --target $wasm_target "${cargo_options[@]}"
   # wasm-opt takes the most time. The stamp names its output too: a module built by hand is not taken for ours.
-  inputs=$(sha256sum <<<"$tools $(cat "$(target_dir)/$wasm_target/release/scatterbrain.wasm" \
+  inputs=$(sha256sum <<<"$tools $(cat "$(target_dir)/$wasm_target/wasm/scatterbrain.wasm" \
     Cargo.toml package-lock.json scripts/build.sh | sha256sum)")
   if ! [[ -f $stamp && -f $wasm_module && $(<$stamp) == "$inputs $(sha256sum <$wasm_module)" ]]; then
     rm -rf pkg/dist/wasm
     step "Optimising the WebAssembly module" \
-      wasm-pack build --release --target web --mode no-install --no-pack --no-gitignore \
+      wasm-pack build --profile wasm --target web --mode no-install --no-pack --no-gitignore \
       --out-dir pkg/dist/wasm --out-name scatterbrain -- "${cargo_options[@]}"
     mkdir -p "${stamp%/*}"
     printf '%s\n' "$inputs $(sha256sum <$wasm_module)" >$stamp

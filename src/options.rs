@@ -136,11 +136,11 @@ pub struct Options {
     /// 0.125. Parts with explicit sizes take precedence.
     pub budget: Option<f64>,
     /// The support's share of the budget when a method has both parts and neither has a size, in
-    /// (0, 1). Default 0.5.
+    /// (0, 1). Default 0.5. Clusters with landmarks share it out query by query instead.
     pub split: Option<f64>,
-    /// Default: SMYRF, or a window when causal.
+    /// Default: clusters. With other features than landmarks, the paper's: SMYRF, or a window when causal.
     pub support: Option<Support>,
-    /// Default: FAVOR+.
+    /// Default: landmarks. With other supports than clusters, the paper's: FAVOR+.
     pub features: Option<Features>,
     /// Positive; logits are `scale / temperature · q·k`. Default 1.
     pub temperature: f64,

@@ -318,6 +318,26 @@ fn resolve_method(shape: Shape, options: &Options) -> Method {
     }
 }
 
+const CLUSTERS: Support = Support::Clusters { count: None };
+const LANDMARKS: Features = Features::Landmarks { count: None };
+
+/// Both parts of scatterbrain. A part left out is the other's partner: landmarks and clusters belong together, and
+/// for the rest there is the paper's recipe.
+pub(crate) fn partners(options: &Options) -> (Support, Features) {
+    let paper_support =
+        if options.causal { Support::Window { size: None } } else { Support::Smyrf { cluster: None, rounds: None } };
+    let paper_features = Features::Favor { count: None, hyperbolic: false, center: false };
+    let support = options.support.clone().unwrap_or(match options.features {
+        None | Some(Features::Landmarks { .. }) => CLUSTERS,
+        Some(_) => paper_support,
+    });
+    let features = options.features.clone().unwrap_or(match support {
+        Support::Clusters { .. } => LANDMARKS,
+        _ => paper_features,
+    });
+    (support, features)
+}
+
 /// The two halves of the estimator, sized.
 fn parts(
     shape: Shape,
@@ -335,15 +355,10 @@ fn parts(
         (Method::Vitality, _, Some(_)) => return conflict("features", "which brings its own"),
         _ => {}
     }
-    // The paper's recipe where one of its parts is asked for.
-    let paper_support =
-        if options.causal { Support::Window { size: None } } else { Support::Smyrf { cluster: None, rounds: None } };
-    let paper_features = Features::Favor { count: None, hyperbolic: false, center: false };
-    let (clusters, landmarks) = (Support::Clusters { count: None }, Features::Landmarks { count: None });
     Ok(match method {
         Method::Exact => (SupportPlan::All, None),
-        Method::Sparse => (size_support(support.unwrap_or(&clusters), shape, options.causal, floats)?, None),
-        Method::LowRank => (SupportPlan::Empty, Some(size_features(features.unwrap_or(&landmarks), floats)?)),
+        Method::Sparse => (size_support(support.unwrap_or(&CLUSTERS), shape, options.causal, floats)?, None),
+        Method::LowRank => (SupportPlan::Empty, Some(size_features(features.unwrap_or(&LANDMARKS), floats)?)),
         Method::Vitality => {
             let features = LowRankPlan::Map(FeaturePlan::Taylor { order: 1 });
             let rest = floats.saturating_sub(features.count(shape.dim)).max(1);
@@ -353,14 +368,8 @@ fn parts(
         Method::Auto | Method::Scatterbrain => {
             // A support with explicit sizes leaves the rest of the budget to the features; features, whose
             // number is always known once sized, leave the rest to the support.
-            let support = support.unwrap_or(match features {
-                None | Some(Features::Landmarks { .. }) => &clusters,
-                Some(_) => &paper_support,
-            });
-            let features = features.unwrap_or(match support {
-                Support::Clusters { .. } => &landmarks,
-                _ => &paper_features,
-            });
+            let (support, features) = partners(options);
+            let (support, features) = (&support, &features);
             if matches!(features, Features::Landmarks { .. }) && !matches!(support, Support::Clusters { .. }) {
                 return Err(Error::unsupported(
                     "features.kind \"landmarks\" with this support.kind",

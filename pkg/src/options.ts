@@ -78,6 +78,16 @@ export interface SmyrfSupport {
 }
 
 /**
+ * The keys that a walk down a tree of clusters leaves single: recursive k-means of the keys as the queries see them, of
+ * which each query opens the most promising parts. With `"landmarks"` the rest of the tree is the low-rank part.
+ */
+export interface ClustersSupport {
+  kind: "clusters";
+  /** Clusters and keys judged per query. A whole number from 1 to 2^30. Default: what the budget allows. */
+  count?: number | undefined;
+}
+
+/**
  * Your own entries, as compressed sparse rows: row i has the keys `indices[indptr[i]]` to
  * `indices[indptr[i + 1] - 1]`, in any order. A row may be empty.
  *
@@ -92,7 +102,13 @@ export interface ExplicitSupport {
 }
 
 /** Which entries of the attention matrix are computed exactly. */
-export type Support = WindowSupport | TopKSupport | LshSupport | SmyrfSupport | ExplicitSupport;
+export type Support =
+  | ClustersSupport
+  | WindowSupport
+  | TopKSupport
+  | LshSupport
+  | SmyrfSupport
+  | ExplicitSupport;
 
 /** FAVOR+ (Choromanski et al. 2021): positive random features along orthogonal Gaussian directions. Unbiased. */
 export interface FavorFeatures {
@@ -124,6 +140,19 @@ export interface EluFeatures {
   kind: "elu";
 }
 
+/**
+ * One feature per cluster of keys that the query's walk down the tree leaves closed. With `"clusters"` as the support,
+ * or without a support. Biased, but positive: the output is an average of values.
+ */
+export interface LandmarksFeatures {
+  kind: "landmarks";
+  /**
+   * Clusters judged per query. A whole number from 1 to 2^30. With `"clusters"` both counts together are the walk's
+   * budget. Default: what the budget allows.
+   */
+  count?: number | undefined;
+}
+
 /** Taylor polynomial of exp around centred keys. `1 + dim` features, or `1 + dim + dim * (dim + 1) / 2`. Biased. */
 export interface TaylorFeatures {
   kind: "taylor";
@@ -132,7 +161,7 @@ export interface TaylorFeatures {
 }
 
 /** The feature map f, with f(q) . f(k) ~ exp(scale / temperature * q . k): the low-rank part. */
-export type Features = FavorFeatures | OptimalFeatures | EluFeatures | TaylorFeatures;
+export type Features = LandmarksFeatures | FavorFeatures | OptimalFeatures | EluFeatures | TaylorFeatures;
 
 /** What every call takes. */
 export interface CommonOptions {
@@ -151,11 +180,17 @@ export interface CommonOptions {
    * @example 0.05
    */
   budget?: number | undefined;
-  /** The support's share of the budget, when there are two parts and neither has a size. Between 0 and 1. Default 0.5. */
+  /**
+   * The support's share of the budget, when there are two parts and neither has a size. Clusters with landmarks
+   * share it out query by query instead. Between 0 and 1. Default 0.5.
+   */
   split?: number | undefined;
-  /** Entries computed exactly. Default: `{ kind: "smyrf" }`, or `{ kind: "window" }` when causal. */
+  /**
+   * Entries computed exactly. Default: `{ kind: "clusters" }`; with other features than landmarks, the paper's
+   * `{ kind: "smyrf" }`, or `{ kind: "window" }` when causal.
+   */
   support?: Support | undefined;
-  /** The low-rank part. Default: `{ kind: "favor" }`. */
+  /** The low-rank part. Default: `{ kind: "landmarks" }`; with other supports than clusters, the paper's `{ kind: "favor" }`. */
   features?: Features | undefined;
   /** Logits are `scale * (q . k) / temperature`. A positive number. Default 1 / sqrt(dim). */
   scale?: number | undefined;

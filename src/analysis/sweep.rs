@@ -6,7 +6,7 @@ use crate::analysis::RelativeError;
 use crate::attention::{Engine, Inputs};
 use crate::error::{Error, Result};
 use crate::options::{Method, Options};
-use crate::plan::{Plan, positive};
+use crate::plan::{Plan, partners, positive};
 use crate::shape::{Shape, TensorView};
 
 /// Errors of each method at one temperature.
@@ -157,15 +157,18 @@ impl<D: Deref<Target = [f32]>> Sweep<D> {
     }
 }
 
-/// `options` for one method, exact attention for none: without the parts that it does not have.
+/// `options` for one method, exact attention for none: of the parts that scatterbrain would have, those that the method
+/// has.
 fn options_for(options: &Options, method: Option<Method>, temperature: f64) -> Options {
     let method = method.unwrap_or(Method::Exact);
     let mut own = Options { method, temperature, ..options.clone() };
-    if matches!(method, Method::Exact | Method::LowRank) {
-        own.support = None;
-    }
-    if matches!(method, Method::Exact | Method::Sparse | Method::Vitality) {
-        own.features = None;
+    let (support, features) = partners(options);
+    match method {
+        Method::Exact => (own.support, own.features) = (None, None),
+        Method::Sparse => (own.support, own.features) = (Some(support), None),
+        Method::LowRank => (own.support, own.features) = (None, Some(features)),
+        Method::Vitality => own.features = None,
+        Method::Auto | Method::Scatterbrain => {}
     }
     own
 }

@@ -63,7 +63,7 @@ fn panel_of(centroids: &[f64], dim: usize) -> (Vec<Lanes>, Lanes) {
 fn distinct(len: usize, count: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let mut chosen = Vec::with_capacity(count);
     for top in len - count..len {
-        let drawn = (u64::from(rng.next_u32()) * (top as u64 + 1) >> 32) as usize;
+        let drawn = ((u64::from(rng.next_u32()) * (top as u64 + 1)) >> 32) as usize;
         chosen.push(if chosen.contains(&drawn) { top } else { drawn });
     }
     chosen

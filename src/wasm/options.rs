@@ -83,8 +83,9 @@ fn shape(mut fields: Fields) -> Result<Shape> {
 
 fn support(field: Field) -> Result<Support> {
     let mut fields = field.fields("support.")?;
-    let kinds = ["window", "top-k", "lsh", "smyrf", "explicit"];
+    let kinds = ["clusters", "window", "top-k", "lsh", "smyrf", "explicit"];
     let support = match kinds[fields.field("kind")?.word(&kinds)?] {
+        "clusters" => Support::Clusters { count: fields.size("count", MAX_SIZE)? },
         "window" => Support::Window { size: fields.size("size", MAX_SIZE)? },
         "top-k" => Support::TopK { count: fields.size("count", MAX_SIZE)? },
         "lsh" => {
@@ -106,8 +107,9 @@ fn support(field: Field) -> Result<Support> {
 
 fn features(field: Field) -> Result<Features> {
     let mut fields = field.fields("features.")?;
-    let kinds = ["favor", "optimal", "elu", "taylor"];
+    let kinds = ["landmarks", "favor", "optimal", "elu", "taylor"];
     let features = match kinds[fields.field("kind")?.word(&kinds)?] {
+        "landmarks" => Features::Landmarks { count: fields.size("count", MAX_SIZE)? },
         "favor" => Features::Favor {
             count: fields.size("count", MAX_FEATURES)?,
             hyperbolic: fields.flag("hyperbolic")?,

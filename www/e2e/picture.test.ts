@@ -62,7 +62,10 @@ describe("the picture", () => {
     const page = await open({ search: "?v=1" });
     const combinations = [
       ...SUPPORTS.map((support) => ({ support, features: "favor" as const })),
-      ...FEATURES.map((features) => ({ support: "smyrf" as const, features })),
+      ...FEATURES.map((features) => ({
+        support: features === "landmarks" ? ("clusters" as const) : ("smyrf" as const),
+        features,
+      })),
     ];
     for (const combination of combinations) {
       const state: State = {

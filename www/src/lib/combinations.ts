@@ -1,6 +1,7 @@
 import type { FeaturesKind, SupportKind } from "./state.ts";
 
 export const SUPPORT_LABELS: Record<SupportKind, string> = {
+  clusters: "Clusters, refined",
   window: "Window",
   "top-k": "Top-k (oracle)",
   lsh: "LSH, cross-polytope",
@@ -8,6 +9,7 @@ export const SUPPORT_LABELS: Record<SupportKind, string> = {
 };
 
 export const SUPPORT_NOTES: Record<SupportKind, string> = {
+  clusters: "A tree of clusters of keys; each query opens the parts that promise most, down to single keys.",
   window: "The nearest keys by position. No hashing at all.",
   "top-k": "The largest entries, found by looking at every one: the best support there is, at full cost.",
   lsh: "Queries and keys that fall into the same bucket of a cross-polytope hash.",
@@ -15,6 +17,7 @@ export const SUPPORT_NOTES: Record<SupportKind, string> = {
 };
 
 export const FEATURES_LABELS: Record<FeaturesKind, string> = {
+  landmarks: "Landmarks (clusters)",
   favor: "FAVOR+",
   "favor-hyperbolic": "FAVOR+, hyperbolic",
   "favor-centred": "FAVOR+, centred",
@@ -25,6 +28,8 @@ export const FEATURES_LABELS: Record<FeaturesKind, string> = {
 };
 
 export const FEATURES_NOTES: Record<FeaturesKind, string> = {
+  landmarks:
+    "Each cluster left closed is one logit and one mean value. Sizes itself beside the support. Biased.",
   favor: "Positive random features, the paper’s choice. Unbiased.",
   "favor-hyperbolic": "Every random direction is used with both signs. Unbiased.",
   "favor-centred": "Queries and keys are centred first, which lowers the variance. Unbiased.",
@@ -42,7 +47,9 @@ export function supportReason(kind: SupportKind, causal: boolean): string | null
 }
 
 /** Why these features cannot be had on this kind of head, or null. */
-export function featuresReason(kind: FeaturesKind, causal: boolean): string | null {
+export function featuresReason(kind: FeaturesKind, causal: boolean, support: SupportKind): string | null {
+  if (kind === "landmarks" && support !== "clusters")
+    return "stand for clusters: choose those as the support";
   if (!causal) return null;
   if (kind === "favor-centred") return "the mean runs over the whole sequence, future included";
   if (kind === "optimal") return "is tuned on the whole sequence, future included";

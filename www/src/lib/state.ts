@@ -2,10 +2,11 @@ import type { ClusterParameters } from "./clusters.ts";
 import { featuresReason, supportReason } from "./combinations.ts";
 import { CLUSTERS_ID, DEFAULT_PRESET, presetById } from "./presets.ts";
 
-export const SUPPORTS = ["window", "top-k", "lsh", "smyrf"] as const;
+export const SUPPORTS = ["clusters", "window", "top-k", "lsh", "smyrf"] as const;
 export type SupportKind = (typeof SUPPORTS)[number];
 
 export const FEATURES = [
+  "landmarks",
   "favor",
   "favor-hyperbolic",
   "favor-centred",
@@ -103,7 +104,7 @@ export function reconcile(state: State): { state: State; replacements: Replaceme
     next.support = "window";
     replacements.push({ what: "support", from: state.support, to: next.support, reason: support });
   }
-  const features = featuresReason(state.features, causal);
+  const features = featuresReason(state.features, causal, next.support);
   if (features) {
     next.features = "favor";
     replacements.push({ what: "features", from: state.features, to: next.features, reason: features });

@@ -122,7 +122,7 @@ export class Controls {
       kinds.features,
       FEATURES,
       FEATURES_LABELS,
-      (kind) => featuresReason(kind, causal),
+      (kind) => featuresReason(kind, causal, state.support),
       state.features,
     );
     showNote("support", SUPPORT_NOTES[state.support], SUPPORT_LABELS, replacements);
