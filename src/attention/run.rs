@@ -6,6 +6,7 @@ use std::ops::{Deref, Range};
 use web_time::Instant;
 
 use crate::attention::{BLOCK, Clustered, Exact, Head, LowRank, Scratch};
+use crate::clusters::Tree;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::options::Method;
@@ -319,7 +320,9 @@ impl Plan {
         let head = Head::bytes(self) + Support::bytes(self);
         let estimator = match self.support {
             SupportPlan::All => Exact::bytes(shape.keys, shape.dim, shape.value_dim),
-            _ => LowRank::bytes(self) + Scratch::bytes(self),
+            _ if self.feature_map().is_some() => LowRank::bytes(self) + Scratch::bytes(self),
+            _ if self.support == SupportPlan::Empty => Tree::bytes(shape.keys, shape.dim, shape.value_dim),
+            _ => Scratch::bytes(self),
         };
         (elements * size_of::<f32>()) as u64 + head + estimator
     }

@@ -16,4 +16,5 @@ mod tree;
 mod walk;
 
 pub(crate) use forest::Forest;
+pub(crate) use tree::Tree;
 pub(crate) use walk::{Judged, Walk};

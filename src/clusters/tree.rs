@@ -84,9 +84,19 @@ impl Tree {
         while let Some(work) = open.pop() {
             tree.divide(&points, &work, &mut open, rng);
         }
+        drop(points);
         tree.order.iter_mut().for_each(|key| *key += range.start as u32);
         tree.fill(&head.k, &head.v)?;
         Ok(tree)
+    }
+
+    /// Scratch bytes of the trees of `keys` keys. Groups are fuller than half on any data seen; a plan is no guarantee.
+    pub fn bytes(keys: usize, dim: usize, value_dim: usize) -> u64 {
+        let groups = keys / 6 + 8;
+        let nodes = keys + groups;
+        let lists = keys * size_of::<u32>() * 2 + 2 * (nodes * size_of::<Node>() + groups * size_of::<Group>());
+        let centroids = (nodes * dim * size_of::<f32>()) + groups * dim * size_of::<Lanes>();
+        (lists + centroids + dim * dim * size_of::<f64>()) as u64 + Panels::bytes(nodes, value_dim)
     }
 
     pub fn node(&self, node: u32) -> &Node {

@@ -8,6 +8,7 @@ mod top_k;
 use std::ops::Range;
 
 use crate::attention::Head;
+use crate::clusters::Tree;
 use crate::error::Result;
 use crate::memory;
 use crate::plan::{Plan, SupportPlan};
@@ -145,7 +146,8 @@ impl Support {
         let shape = plan.shape;
         let per_round = (shape.queries + shape.keys) * (size_of::<f64>() + 2 * size_of::<u32>());
         (match &plan.support {
-            SupportPlan::All | SupportPlan::Empty | SupportPlan::Window { .. } | SupportPlan::Clusters { .. } => 0,
+            SupportPlan::All | SupportPlan::Empty | SupportPlan::Window { .. } => 0,
+            SupportPlan::Clusters { .. } => return Tree::bytes(shape.keys, shape.dim, shape.value_dim),
             SupportPlan::TopK { count } => {
                 shape.keys.next_multiple_of(16) * shape.dim * 4
                     + (16 + 1) * top_k::capacity((*count).min(shape.keys)) * 8

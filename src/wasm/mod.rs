@@ -45,9 +45,9 @@ pub fn restart() {
 pub struct Job(Work);
 
 enum Work {
-    Attention(Run<Vec<f32>>),
-    Decompose(Decompose<Vec<f32>>),
-    Sweep(Sweep<Vec<f32>>),
+    Attention(Box<Run<Vec<f32>>>),
+    Decompose(Box<Decompose<Vec<f32>>>),
+    Sweep(Box<Sweep<Vec<f32>>>),
     Finished,
 }
 
@@ -57,21 +57,21 @@ impl Job {
     pub fn attention(q: &Float32Array, k: &Float32Array, v: &Float32Array, options: &JsValue) -> Result<Job> {
         let (shape, options) = options::call(options)?;
         let plan = Plan::new(shape, &options)?;
-        Ok(Job(Work::Attention(Run::new(plan, inputs(q, k, v)?)?)))
+        Ok(Job(Work::Attention(Box::new(Run::new(plan, inputs(q, k, v)?)?))))
     }
 
     /// Starts the dense decomposition of one head.
     pub fn decompose(q: &Float32Array, k: &Float32Array, v: &Float32Array, options: &JsValue) -> Result<Job> {
         let (shape, options) = options::call(options)?;
         let plan = Plan::new(shape, &options)?;
-        Ok(Job(Work::Decompose(Decompose::new(plan, inputs(q, k, v)?)?)))
+        Ok(Job(Work::Decompose(Box::new(Decompose::new(plan, inputs(q, k, v)?)?))))
     }
 
     /// Starts a sweep over temperatures and methods.
     pub fn sweep(q: &Float32Array, k: &Float32Array, v: &Float32Array, options: &JsValue) -> Result<Job> {
         let (shape, options, options::Axes { temperatures, methods }) = options::sweep(options)?;
         let inputs = inputs(q, k, v)?;
-        Ok(Job(Work::Sweep(Sweep::new(shape, &options, &temperatures, &methods, inputs)?)))
+        Ok(Job(Work::Sweep(Box::new(Sweep::new(shape, &options, &temperatures, &methods, inputs)?))))
     }
 
     /// Works for about so many milliseconds, at least one unit of work; returns the share that is done, which is 1
