@@ -60,7 +60,7 @@ impl LowRank {
     pub fn rows(&mut self, head: &Head, first: usize, last: usize) -> Vec<LowRankRow> {
         match self {
             LowRank::Whole(whole) => whole.rows(head, first, last),
-            LowRank::Prefix(prefix) => (first..last).map(|query| prefix.row(head, query)).collect(),
+            LowRank::Prefix(prefix) => prefix.rows(head, first, last),
         }
     }
 

@@ -8,9 +8,9 @@
 use crate::attention::low_rank::LowRankRow;
 use crate::attention::{Head, saturate};
 use crate::error::Result;
-use crate::features::{FeatureMap, QueryTile};
+use crate::features::{FeatureMap, scale_values};
 use crate::memory;
-use crate::simd::{LANES, Lanes, Panels, exp_from, panel_count};
+use crate::simd::{LANES, Lanes, Panels, add_outer, add_weighted_rows, exp_from, panel_count};
 
 pub(crate) struct Prefix {
     map: FeatureMap,
@@ -44,8 +44,16 @@ impl Prefix {
         })
     }
 
-    /// The row of query `query`; queries must come in ascending order.
-    pub fn row(&mut self, head: &Head, query: usize) -> LowRankRow {
+    /// The rows of queries `first..last`, at most 16; queries must come in ascending order.
+    pub fn rows(&mut self, head: &Head, first: usize, last: usize) -> Vec<LowRankRow> {
+        let features = self.map.unscaled_queries(head, first, last);
+        (first..last)
+            .map(|query| self.row(head, query, features.iter().map(|lanes| lanes[query - first]).collect()))
+            .collect()
+    }
+
+    /// The row of one query from its features, logarithms or values.
+    fn row(&mut self, head: &Head, query: usize, mut features: Vec<f32>) -> LowRankRow {
         let end = match self.lag {
             Some(lag) => head.keys.min((query + 1).saturating_sub(lag)),
             None => head.visible(query),
@@ -67,17 +75,22 @@ impl Prefix {
         if self.taken == 0 {
             return row;
         }
-        let QueryTile { features, log_scale } = self.map.queries(head, query, query + 1, &self.log_scale);
-        row.log_scale = log_scale[0];
-        let mut readout = vec![0.0; padded];
-        for (r, lanes) in features.iter().enumerate() {
-            let f = f64::from(lanes[0]);
-            row.features[r / LANES][r % LANES] = lanes[0];
-            row.mass += f * self.sum[r];
-            row.size += f.abs() * self.size[r];
-            let state = &self.state[r * padded..(r + 1) * padded];
-            readout.iter_mut().zip(state).for_each(|(out, h)| *out += f * h);
+        if self.map.is_log() {
+            let logs: Vec<f32> = features.iter().zip(&self.log_scale).map(|(x, scale)| x + scale).collect();
+            let largest = logs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            exp_from(&logs, largest, &mut features);
+            row.log_scale = f64::from(largest);
+        } else {
+            row.log_scale = scale_values(&mut features, &self.log_scale);
         }
+        let mut readout = vec![0.0; padded];
+        let factors: Vec<f64> = features.iter().map(|&f| f64::from(f)).collect();
+        for (r, &feature) in features.iter().enumerate() {
+            row.features[r / LANES][r % LANES] = feature;
+            row.mass += factors[r] * self.sum[r];
+            row.size += factors[r].abs() * self.size[r];
+        }
+        add_weighted_rows(&factors, &self.state, &mut readout);
         for (out, &x) in row.readout.as_flattened_mut().iter_mut().zip(&readout) {
             *out = saturate(x, f64::from(f32::MAX));
         }
@@ -127,20 +140,17 @@ impl Prefix {
                 }
             }
         }
-        let mut scaled = vec![0.0; LANES];
+        let mut scaled = [0.0; LANES];
+        let mut factors = Vec::with_capacity(self.sum.len());
         for p in 0..self.keys.count() {
-            let features = self.keys.panel(p)[key];
-            let features = self.scaled(&self.log_scale, p, &features, &mut scaled);
-            for (r, &f) in (p * LANES..).zip(features) {
-                let f = f64::from(f);
-                self.sum[r] += f;
-                self.size[r] += f.abs();
-                let state = self.state[r * padded..(r + 1) * padded].as_chunks_mut::<LANES>().0;
-                for (p, state) in state.iter_mut().enumerate() {
-                    let value = &head.v.panel(p)[key];
-                    state.iter_mut().zip(value).for_each(|(h, &v)| *h += f * f64::from(v));
-                }
-            }
+            let features = self.scaled(&self.log_scale, p, &self.keys.panel(p)[key], &mut scaled);
+            factors.extend(features.iter().map(|&f| f64::from(f)));
         }
+        for ((&f, sum), size) in factors.iter().zip(&mut self.sum).zip(&mut self.size) {
+            *sum += f;
+            *size += f.abs();
+        }
+        let value: Vec<f64> = (0..head.v.count()).flat_map(|p| head.v.panel(p)[key]).map(f64::from).collect();
+        add_outer(&factors, &value, &mut self.state);
     }
 }

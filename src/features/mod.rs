@@ -202,13 +202,19 @@ impl FeatureMap {
         dot.sum::<f64>().clamp(-LOG_LIMIT, LOG_LIMIT)
     }
 
-    /// Features of queries `first..last` (at most 16), given the finite log scale of each key feature:
-    /// scaled so that the largest of a row is 1 in size, with the logarithm of what was divided out.
-    pub fn queries(&self, head: &Head, first: usize, last: usize, key_scale: &[f32]) -> QueryTile {
+    /// Features of queries `first..last` (at most 16), `[features, 16]`: logarithms or values.
+    pub fn unscaled_queries(&self, head: &Head, first: usize, last: usize) -> Vec<Lanes> {
         let tokens = &head.q[first * head.dim..last * head.dim];
         let columns = Self::columns(tokens, self.query_factor, &self.query_mean);
         let mut features = vec![[0.0; LANES]; self.count];
         self.query_tile(&columns, &mut features);
+        features
+    }
+
+    /// Features of queries `first..last` (at most 16), given the finite log scale of each key feature:
+    /// scaled so that the largest of a row is 1 in size, with the logarithm of what was divided out.
+    pub fn queries(&self, head: &Head, first: usize, last: usize, key_scale: &[f32]) -> QueryTile {
+        let mut features = self.unscaled_queries(head, first, last);
         let mut scale = [0.0; LANES];
         if self.is_log() {
             let mut largest = [f32::NEG_INFINITY; LANES];
@@ -221,14 +227,10 @@ impl FeatureMap {
             exp_tile(&mut features, &largest);
             scale = largest.map(f64::from);
         } else {
-            for lane in 0..last - first {
-                let value = |r: usize| f64::from(features[r][lane]).abs().ln() + f64::from(key_scale[r]);
-                // Finite: the constant feature is 1.
-                let largest = (0..self.count).map(value).fold(f64::NEG_INFINITY, f64::max);
-                for (row, &key_scale) in features.iter_mut().zip(key_scale) {
-                    row[lane] = (f64::from(row[lane]) * (f64::from(key_scale) - largest).exp()) as f32;
-                }
-                scale[lane] = largest;
+            for (lane, scale) in scale.iter_mut().enumerate().take(last - first) {
+                let mut own: Vec<f32> = features.iter().map(|row| row[lane]).collect();
+                *scale = scale_values(&mut own, key_scale);
+                features.iter_mut().zip(own).for_each(|(row, x)| row[lane] = x);
             }
         }
         for (lane, scale) in scale.iter_mut().enumerate().take(last - first) {
@@ -236,6 +238,18 @@ impl FeatureMap {
         }
         QueryTile { features, log_scale: scale }
     }
+}
+
+/// Scales one query's features, given as values, by the keys' scales, so that the largest is 1 in size; returns the
+/// logarithm of what was divided out.
+pub(crate) fn scale_values(features: &mut [f32], key_scale: &[f32]) -> f64 {
+    let log = |(&x, &scale): (&f32, &f32)| f64::from(x).abs().ln() + f64::from(scale);
+    // Finite: the constant feature is 1.
+    let largest = features.iter().zip(key_scale).map(log).fold(f64::NEG_INFINITY, f64::max);
+    for (x, &scale) in features.iter_mut().zip(key_scale) {
+        *x = (f64::from(*x) * (f64::from(scale) - largest).exp()) as f32;
+    }
+    largest
 }
 
 /// Features of up to 16 queries.

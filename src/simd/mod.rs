@@ -28,10 +28,12 @@
 //! weights: agreement between methods rests on this.
 
 mod exp;
+mod outer;
 mod panels;
 mod product;
 
 pub(crate) use exp::{exp_from, exp_moment, exp_tile, largest};
+pub(crate) use outer::{add_outer, add_weighted_rows};
 pub(crate) use panels::{Panels, panel_count};
 pub(crate) use product::{accumulate_rows, gather_columns, pair_products, product, row_product};
 
