@@ -7,6 +7,7 @@ mod oracle;
 
 use harness::cases::{self, Case};
 use harness::check::{self, Tally};
+use harness::clusters;
 use harness::data::{Inputs, single};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
@@ -54,6 +55,24 @@ fn decompositions_equal_the_reference() {
     for causal in [false, true] {
         let all = cases::estimators(35, 20, causal).into_iter().map(|options| cases::clear(&inputs, options));
         check::all(all, |options| format!("{options:?}"), |options| check::decomposition(&inputs, options));
+    }
+}
+
+#[wasm_bindgen_test]
+fn clusters_are_exact_with_a_full_budget_and_their_rows_hold() {
+    use scatterbrain::{Features, Options};
+    for n in cases::SIZES {
+        let inputs = Inputs::normal(single(70, n, 5, 7), 1.0, n as u64);
+        for causal in [false, true] {
+            for temperature in [1e-3, 1.0, 1e3] {
+                let options = Options { temperature, causal, ..Options::default() };
+                clusters::full_budget(&inputs, &options).unwrap_or_else(|e| panic!("{n} keys {options:?}: {e}"));
+            }
+            let landmarks = |options: &Options| matches!(options.features, Some(Features::Landmarks { .. }));
+            for options in cases::clustered(n, causal).into_iter().filter(landmarks) {
+                clusters::rows(&inputs, &options).unwrap_or_else(|e| panic!("{n} keys {options:?}: {e}"));
+            }
+        }
     }
 }
 

@@ -72,7 +72,8 @@ fn call() -> impl Strategy<Value = Call> {
     let temperatures = prop_oneof![Just(1.0), (-30.0f64..30.0).prop_map(|e| 10f64.powf(e))];
     (shapes, any::<bool>(), any::<prop::sample::Index>(), temperatures, any::<u64>(), 1usize..=9).prop_flat_map(
         |(shape, causal, which, temperature, seed, count)| {
-            let all = cases::estimators(shape.keys, count, causal);
+            let mut all = cases::estimators(shape.keys, count, causal);
+            all.extend(cases::clustered(shape.keys, causal));
             let options = Options { temperature, seed, ..all[which.index(all.len())].clone() };
             let tensor = |len| prop::collection::vec(number(), len);
             (tensor(shape.q_len()), tensor(shape.k_len()), tensor(shape.v_len()), prop::option::of(0..=shape.keys))
@@ -104,7 +105,7 @@ fn every_estimator_is_finite_at_every_scale() {
         let inputs = Inputs { shape: base.shape, q: scaled(&base.q), k: scaled(&base.k), v: scaled(&base.v) };
         for exponent in [-30, -20, -10, -3, -1, 0, 1, 3, 10, 20, 30] {
             for causal in [false, true] {
-                for options in cases::estimators(33, 12, causal) {
+                for options in cases::estimators(33, 12, causal).into_iter().chain(cases::clustered(33, causal)) {
                     let options = Options { temperature: 10f64.powi(exponent), ..options };
                     if let Err(what) = check(&inputs, &options) {
                         failures.push(format!("{options:?}, inputs times {scale:e}: {:.60}", what));
@@ -140,7 +141,7 @@ fn large_and_small_values_are_averaged_and_not_cut_off() {
         let mut inputs = Inputs::normal(single(18, 33, 5, 3), 1.0, 3);
         inputs.v.fill(magnitude);
         for causal in [false, true] {
-            for options in cases::estimators(33, 12, causal) {
+            for options in cases::estimators(33, 12, causal).into_iter().chain(cases::clustered(33, causal)) {
                 // Terms of both signs may leave the range on the way; a sparse row may be empty.
                 if matches!(options.features, Some(Features::Taylor { .. }))
                     || options.features.is_none() && options.support.is_some()

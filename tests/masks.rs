@@ -34,6 +34,7 @@ fn causal_estimators(queries: usize, keys: usize) -> Vec<Options> {
         all.push(options);
     }
     all.extend(maps.into_iter().map(|map| Options { features: Some(map), ..Options::default() }));
+    all.extend(cases::clustered(keys, true));
     all.iter_mut().for_each(|options| options.causal = true);
     all
 }
@@ -153,6 +154,7 @@ fn causal_masks_count_from_zero_when_queries_and_keys_differ() {
 /// Every estimator that takes padding, sorted chunks included.
 fn padded_estimators(keys: usize, causal: bool) -> Vec<Options> {
     let mut all = cases::estimators(keys, 14, causal);
+    all.extend(cases::clustered(keys, causal));
     if !causal {
         let lsh = Support::Lsh { rounds: Some(2), chunk: Some(6) };
         all.push(Options { support: Some(lsh.clone()), method: Method::Sparse, ..Options::default() });
@@ -215,11 +217,11 @@ fn padded_keys_are_as_good_as_absent() {
 
 #[test]
 fn fully_masked_rows_give_zero() {
-    let shape = Shape { batch: 3, heads: 2, queries: 18, keys: 20, dim: 5, value_dim: 4, kv_heads: 2 };
+    let shape = Shape { batch: 3, heads: 2, queries: 18, keys: 60, dim: 5, value_dim: 4, kv_heads: 2 };
     let inputs = Inputs::normal(shape, 1.0, 10);
     for causal in [false, true] {
-        for options in padded_estimators(20, causal) {
-            let options = Options { key_lengths: Some(vec![0, 20, 0]), ..options };
+        for options in padded_estimators(60, causal) {
+            let options = Options { key_lengths: Some(vec![0, 60, 0]), ..options };
             let output = attention(inputs.q(), inputs.k(), inputs.v(), &options).unwrap();
             for (batch, rows) in output.data.chunks_exact(2 * 18 * 4).enumerate() {
                 assert_eq!(rows.iter().all(|&x| x == 0.0), batch != 1, "{options:?}: sequence {batch}");

@@ -39,6 +39,7 @@ fn planned_memory_bounds_what_is_taken() {
         let tensors = 4 * (shape.q_len() + shape.k_len() + shape.v_len()) as u64;
         for causal in [false, true] {
             let mut all = cases::estimators(shape.keys, 48, causal);
+            all.extend(cases::clustered(shape.keys, causal));
             all.push(Options { causal, ..Options::default() });
             all.push(Options { method: Method::Scatterbrain, causal, ..Options::default() });
             for options in all {

@@ -18,8 +18,11 @@ fn bits(x: &[f32]) -> Vec<u32> {
 }
 
 fn is_random(options: &Options) -> bool {
-    matches!(options.support, Some(Support::Lsh { .. } | Support::Smyrf { .. }))
-        || matches!(options.features, Some(Features::Favor { .. } | Features::Optimal { .. }))
+    matches!(options.support, Some(Support::Lsh { .. } | Support::Smyrf { .. } | Support::Clusters { .. }))
+        || matches!(
+            options.features,
+            Some(Features::Favor { .. } | Features::Optimal { .. } | Features::Landmarks { .. })
+        )
 }
 
 #[test]
@@ -62,7 +65,7 @@ fn rows_sum_to_one_or_to_zero_when_fully_masked() {
 fn rows_of_the_matrix_sum_to_one_or_to_zero_when_fully_masked() {
     let inputs = Inputs::normal(single(17, 26, 6, 3), 0.8, 2);
     for causal in [false, true] {
-        for options in cases::estimators(26, 12, causal) {
+        for options in cases::estimators(26, 12, causal).into_iter().chain(cases::clustered(26, causal)) {
             for (length, wanted) in [(26, 1.0), (9, 1.0), (0, 0.0)] {
                 let options = cases::clear(&inputs, Options { key_lengths: Some(vec![length]), ..options.clone() });
                 let seen = analysis::decompose(inputs.q(), inputs.k(), inputs.v(), &options).unwrap();
@@ -176,7 +179,7 @@ fn named(options: &Options) -> Options {
 #[test]
 fn auto_is_the_method_that_the_given_parts_name() {
     let inputs = Inputs::normal(single(20, 150, 7, 5), 1.0, 6);
-    for options in cases::estimators(150, 16, false) {
+    for options in cases::estimators(150, 16, false).into_iter().chain(cases::clustered(150, false)) {
         let auto = Options { method: Method::Auto, ..options.clone() };
         if named(&auto) == options {
             assert_eq!(bits(&run(&inputs, &auto).data), bits(&run(&inputs, &options).data), "{options:?}");
@@ -201,7 +204,7 @@ fn grouped_query_attention_equals_repeating_keys_and_values() {
         repeated.v.extend_from_slice(v);
     }
     for causal in [false, true] {
-        for options in cases::estimators(20, 10, causal) {
+        for options in cases::estimators(20, 10, causal).into_iter().chain(cases::clustered(20, causal)) {
             assert_eq!(bits(&run(&grouped, &options).data), bits(&run(&repeated, &options).data), "{options:?}");
         }
     }
@@ -228,7 +231,7 @@ fn heads_and_sequences_draw_their_own_directions() {
     let shape = Shape { batch: 2, heads: 2, queries: 40, keys: 60, dim: 8, value_dim: 4, kv_heads: 2 };
     let one = Inputs::normal(single(40, 60, 8, 4), 1.0, 10);
     let inputs = Inputs { shape, q: one.q.repeat(4), k: one.k.repeat(4), v: one.v.repeat(4) };
-    for options in cases::estimators(60, 12, false) {
+    for options in cases::estimators(60, 12, false).into_iter().chain(cases::clustered(60, false)) {
         let output = run(&inputs, &options);
         let slices: Vec<_> = output.data.chunks_exact(40 * 4).map(bits).collect();
         for a in 0..4 {
@@ -244,7 +247,7 @@ fn a_head_does_not_depend_on_other_heads() {
     let shape = Shape { batch: 2, heads: 3, queries: 15, keys: 22, dim: 6, value_dim: 4, kv_heads: 3 };
     let inputs = Inputs::normal(shape, 1.0, 11);
     for causal in [false, true] {
-        for options in cases::estimators(22, 12, causal) {
+        for options in cases::estimators(22, 12, causal).into_iter().chain(cases::clustered(22, causal)) {
             let all = run(&inputs, &options);
             for slice in 0..6 {
                 let (q, k, v) = inputs.slice(slice);
@@ -275,7 +278,7 @@ fn a_head_does_not_depend_on_other_heads() {
 fn positive_weights_keep_outputs_among_the_values() {
     let inputs = Inputs::normal(single(30, 45, 8, 6), 2.0, 13);
     for temperature in [1e-3, 0.1, 1.0, 1e3] {
-        for options in cases::estimators(45, 12, false) {
+        for options in cases::estimators(45, 12, false).into_iter().chain(cases::clustered(45, false)) {
             let positive =
                 options.method != Method::Vitality && options.features != Some(Features::Taylor { order: 1 });
             for output in

@@ -15,7 +15,7 @@ fn shape() -> Shape {
 fn stepping_gives_the_same_bits_and_reports_progress() {
     let inputs = Inputs::normal(shape(), 1.0, 1);
     for causal in [false, true] {
-        for options in cases::estimators(70, 12, causal) {
+        for options in cases::estimators(70, 12, causal).into_iter().chain(cases::clustered(70, causal)) {
             let options = Options { key_lengths: Some(vec![70, 0]), ..options };
             let (wanted, stats) = attention_with_stats(inputs.q(), inputs.k(), inputs.v(), &options).unwrap();
             let plan = Plan::new(shape(), &options).unwrap();

@@ -275,7 +275,8 @@ impl Matrices {
         clustered.for_each_key(|key, share| {
             let at = range.start + key as usize;
             let weight = (share.log_weight - result.log_normalizer).exp();
-            let low_rank = (share.log_low_rank - result.log_normalizer).exp();
+            // As a member of its cluster a key may weigh more than the whole row.
+            let low_rank = (share.log_low_rank - result.log_normalizer).exp().min(f64::from(f32::MAX));
             self.approximation[at] = weight as f32;
             self.low_rank[at] = low_rank as f32;
             if share.exact {

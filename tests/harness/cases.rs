@@ -68,6 +68,23 @@ pub fn supports(keys: usize, causal: bool) -> Vec<Support> {
     all
 }
 
+/// Clusters of keys, which no reference knows, in every estimator that can have them.
+pub fn clustered(keys: usize, causal: bool) -> Vec<Options> {
+    let count = Some((keys / 2).max(1));
+    let clusters = Some(Support::Clusters { count });
+    let landmarks = Some(Features::Landmarks { count });
+    let favor = Some(Features::Favor { count: Some(12), hyperbolic: false, center: false });
+    let mut all = vec![
+        Options { support: clusters.clone(), features: landmarks.clone(), ..method(Method::Scatterbrain) },
+        Options { support: clusters.clone(), ..method(Method::Sparse) },
+        Options { features: landmarks, ..method(Method::LowRank) },
+        Options { support: clusters.clone(), features: favor, ..method(Method::Scatterbrain) },
+        Options { support: clusters, ..method(Method::Vitality) },
+    ];
+    all.iter_mut().for_each(|options| options.causal = causal);
+    all
+}
+
 /// A support given row by row: `row` lists the keys of a query.
 pub fn explicit(queries: usize, row: impl Fn(usize) -> Vec<usize>) -> Support {
     let (mut indptr, mut indices) = (vec![0], Vec::new());

@@ -6,5 +6,6 @@
 pub mod bridge;
 pub mod cases;
 pub mod check;
+pub mod clusters;
 pub mod data;
 pub mod tolerance;
