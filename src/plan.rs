@@ -246,7 +246,7 @@ impl Csr {
                 format!("below shape.keys = {}", shape.keys),
             ));
         }
-        let what = "the explicit support";
+        let what = "the support";
         let mut csr = Csr {
             indptr: memory::with_capacity(what, indptr.len())?,
             indices: memory::with_capacity(what, indices.len())?,

@@ -16,7 +16,7 @@ pub(crate) struct Metric {
 impl Metric {
     /// From queries, row-major `[_, dim]`. O(queries · dim²).
     pub fn new(queries: &[f32], dim: usize) -> Result<Metric> {
-        let mut s = memory::filled("the query metric", dim * dim, 0.0f64)?;
+        let mut s = memory::filled("the cluster tree", dim * dim, 0.0f64)?;
         for query in queries.chunks_exact(dim) {
             for (i, row) in s.chunks_exact_mut(dim).enumerate() {
                 let x = f64::from(query[i]);

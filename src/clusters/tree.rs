@@ -67,9 +67,9 @@ impl Tree {
     pub fn new(head: &Head, range: Range<usize>, queries: usize, rng: &mut ChaCha8Rng) -> Result<Tree> {
         let dim = head.dim;
         let metric = Metric::new(&head.q[..head.queries.min(queries) * dim], dim)?;
-        let mut points = memory::filled("keys in the query metric", range.len() * dim, 0.0f32)?;
+        let mut points = memory::filled("the cluster tree", range.len() * dim, 0.0f32)?;
         metric.transform(&head.k[range.start * dim..range.end * dim], &mut points);
-        let mut order = memory::with_capacity("the order of clustered keys", range.len())?;
+        let mut order = memory::with_capacity("the cluster tree", range.len())?;
         order.extend(0..range.len() as u32);
         let mut tree = Tree {
             dim,
@@ -199,8 +199,8 @@ impl Tree {
 
     /// Centroids and mean values.
     fn fill(&mut self, keys: &[f32], values: &Panels) -> Result<()> {
-        self.values = Panels::zeros("mean values of clusters", self.nodes.len(), values.cols())?;
-        let mut centroids = memory::filled("centroids", self.nodes.len() * self.dim, 0.0f32)?;
+        self.values = Panels::zeros("the cluster tree", self.nodes.len(), values.cols())?;
+        let mut centroids = memory::filled("the cluster tree", self.nodes.len() * self.dim, 0.0f32)?;
         let mut sums = vec![0.0f64; self.dim];
         let width = values.count() * LANES;
         let mut value_sums = vec![0.0f64; width];
@@ -222,7 +222,7 @@ impl Tree {
                 self.values.panel_mut(p)[n].iter_mut().zip(sums).for_each(|(out, sum)| *out = (sum * scale) as f32);
             }
         }
-        self.centroids = memory::filled("centroids", self.groups.len() * self.dim, [0.0; LANES])?;
+        self.centroids = memory::filled("the cluster tree", self.groups.len() * self.dim, [0.0; LANES])?;
         for (group, panel) in self.groups.iter().zip(self.centroids.chunks_exact_mut(self.dim)) {
             let nodes: Vec<u32> = (group.first..group.first + group.count).collect();
             gather_columns(&centroids, &nodes, panel);

@@ -70,7 +70,7 @@ impl Lsh {
     /// O(rounds · tokens · dim log dim).
     pub fn new(seed: u64, head: &Head, raw_queries: &[f32], rounds: usize, chunk: Option<usize>) -> Result<Lsh> {
         let buckets = 2 * head.dim.next_power_of_two();
-        let mut list = memory::with_capacity("hash rounds", rounds)?;
+        let mut list = memory::with_capacity("the support", rounds)?;
         for round in 0..rounds {
             let queries = bucket_ids(seed, head.slice, round, raw_queries, head.dim);
             let groups = Groups::new(&bucket_ids(seed, head.slice, round, &head.k, head.dim), buckets)?;
@@ -100,7 +100,7 @@ impl Round {
     /// Keys sorted by bucket and cut into equal chunks; a query goes to the one that its bucket's middle lies in.
     fn chunked(mut queries: Vec<u32>, buckets: &Groups, chunks: usize) -> Result<Round> {
         let keys = buckets.keys.len();
-        let mut chunk_of = memory::filled("chunks of keys", keys, 0u32)?;
+        let mut chunk_of = memory::filled("the support", keys, 0u32)?;
         for (rank, &key) in buckets.keys.iter().enumerate() {
             chunk_of[key as usize] = piece_of(rank, keys, chunks) as u32;
         }

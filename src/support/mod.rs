@@ -189,11 +189,11 @@ struct Groups {
 impl Groups {
     /// Key j goes to group `group_of[j]`.
     fn new(group_of: &[u32], groups: usize) -> Result<Groups> {
-        let mut starts = memory::filled("group starts", groups + 1, 0u32)?;
+        let mut starts = memory::filled("the support", groups + 1, 0u32)?;
         group_of.iter().for_each(|&group| starts[group as usize + 1] += 1);
         (0..groups).for_each(|group| starts[group + 1] += starts[group]);
         let mut next = starts.clone();
-        let mut keys = memory::filled("grouped keys", group_of.len(), 0u32)?;
+        let mut keys = memory::filled("the support", group_of.len(), 0u32)?;
         for (key, &group) in (0u32..).zip(group_of) {
             keys[next[group as usize] as usize] = key;
             next[group as usize] += 1;

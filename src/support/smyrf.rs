@@ -32,7 +32,7 @@ impl Smyrf {
         let k_squares = squares(&head.k, head.dim);
         let largest = |squares: &[f64]| squares.iter().copied().fold(0.0, f64::max);
         let radius = largest(&q_squares) + largest(&k_squares);
-        let mut list = memory::with_capacity("cluster rounds", rounds)?;
+        let mut list = memory::with_capacity("the support", rounds)?;
         for round in 0..rounds {
             let a = direction(seed, head.slice, round, head.dim + 2);
             // F(q) = [q; 0; sqrt(M² - |q|²)], G(k) = [k; sqrt(M² - |k|²); 0], M² = max|q|² + max|k|².
@@ -71,13 +71,13 @@ fn clusters_along(
     clusters: usize,
 ) -> Result<Vec<u32>> {
     let dim = direction.len() - 2;
-    let mut order = memory::with_capacity("projections", squares.len())?;
+    let mut order = memory::with_capacity("the support", squares.len())?;
     for ((token, square), index) in tokens.chunks_exact(dim).zip(squares).zip(0u32..) {
         let dot: f64 = token.iter().zip(direction).map(|(&x, &a)| f64::from(x) * f64::from(a)).sum();
         order.push(sortable(dot + lift * (radius - square).max(0.0).sqrt(), index));
     }
     order.sort_unstable();
-    let mut cluster_of = memory::filled("clusters of tokens", squares.len(), 0u32)?;
+    let mut cluster_of = memory::filled("the support", squares.len(), 0u32)?;
     for (rank, &entry) in order.iter().enumerate() {
         cluster_of[entry as u32 as usize] = piece_of(rank, squares.len(), clusters) as u32;
     }
