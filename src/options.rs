@@ -73,7 +73,8 @@ pub enum Support {
     /// the tree is the low-rank part, and nothing is computed twice. Causal: trees over closed blocks of the past,
     /// the open block and the first four keys exact.
     Clusters {
-        /// Clusters and keys judged per query, at least 1: an upper limit on the entries.
+        /// Clusters and keys judged per query, at least 1: an upper limit on the entries. Without landmarks a query
+        /// that would reach no key goes on until it does, which gives it up to 32.
         count: Option<usize>,
     },
     /// Rows given by the caller as compressed sparse rows. Order and repetitions inside a row do not matter.

@@ -217,11 +217,11 @@ fn padded_keys_are_as_good_as_absent() {
 
 #[test]
 fn fully_masked_rows_give_zero() {
-    let shape = Shape { batch: 3, heads: 2, queries: 18, keys: 60, dim: 5, value_dim: 4, kv_heads: 2 };
+    let shape = Shape { batch: 3, heads: 2, queries: 18, keys: 20, dim: 5, value_dim: 4, kv_heads: 2 };
     let inputs = Inputs::normal(shape, 1.0, 10);
     for causal in [false, true] {
-        for options in padded_estimators(60, causal) {
-            let options = Options { key_lengths: Some(vec![0, 60, 0]), ..options };
+        for options in padded_estimators(20, causal) {
+            let options = Options { key_lengths: Some(vec![0, 20, 0]), ..options };
             let output = attention(inputs.q(), inputs.k(), inputs.v(), &options).unwrap();
             for (batch, rows) in output.data.chunks_exact(2 * 18 * 4).enumerate() {
                 assert_eq!(rows.iter().all(|&x| x == 0.0), batch != 1, "{options:?}: sequence {batch}");

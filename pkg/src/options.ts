@@ -83,7 +83,10 @@ export interface SmyrfSupport {
  */
 export interface ClustersSupport {
   kind: "clusters";
-  /** Clusters and keys judged per query. A whole number from 1 to 2^30. Default: what the budget allows. */
+  /**
+   * Clusters and keys judged per query. A whole number from 1 to 2^30. Without landmarks a query that would reach no
+   * key goes on until it does, which gives it up to 32. Default: what the budget allows.
+   */
   count?: number | undefined;
 }
 

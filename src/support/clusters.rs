@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::attention::Head;
 use crate::clusters::{Forest, Walk};
 use crate::error::Result;
+use crate::simd::LANES;
 use crate::support::Rows;
 
 pub(crate) struct Clusters {
@@ -25,13 +26,20 @@ impl Clusters {
     pub fn rows(&mut self, head: &Head, queries: Range<usize>, out: &mut Rows) -> Result<()> {
         for query in queries {
             self.forest.advance(head, query, &mut self.direct)?;
-            let budget = self.budget.saturating_sub(self.direct.len());
-            self.walk.descend(&self.forest.trees, head.query(query), budget, true);
+            let mut budget = self.budget.saturating_sub(self.direct.len());
             self.keys.clear();
             self.keys.extend(self.direct.iter().map(|&key| u64::from(key)));
-            for judged in self.walk.frontier() {
-                let keys = self.forest.trees[judged.tree as usize].keys(judged.node);
-                self.keys.extend(keys.iter().filter(|_| keys.len() == 1).map(|&key| u64::from(key)));
+            // A budget spent on clusters before the first key is reached would leave the row without a support.
+            loop {
+                self.walk.descend(&self.forest.trees, head.query(query), budget, true);
+                for judged in self.walk.frontier() {
+                    let keys = self.forest.trees[judged.tree as usize].keys(judged.node);
+                    self.keys.extend(keys.iter().filter(|_| keys.len() == 1).map(|&key| u64::from(key)));
+                }
+                if !self.keys.is_empty() {
+                    break;
+                }
+                budget += LANES;
             }
             self.keys.sort_unstable();
             out.indices.extend(self.keys.iter().map(|&key| key as u32));

@@ -70,7 +70,7 @@ pub fn supports(keys: usize, causal: bool) -> Vec<Support> {
 
 /// Clusters of keys, which no reference knows, in every estimator that can have them.
 pub fn clustered(keys: usize, causal: bool) -> Vec<Options> {
-    let count = Some((keys / 2).max(1));
+    let count = Some((keys / 3).max(1));
     let clusters = Some(Support::Clusters { count });
     let landmarks = Some(Features::Landmarks { count });
     let favor = Some(Features::Favor { count: Some(12), hyperbolic: false, center: false });
