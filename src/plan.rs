@@ -12,10 +12,10 @@ pub const DEFAULT_BUDGET: f64 = 0.125;
 const AUTO_EXACT_KEYS: usize = 128;
 
 pub(crate) const MAX_FEATURES: usize = 1 << 12;
+pub(crate) const MAX_ROUNDS: usize = 64;
+
 /// Of scale / temperature, which two valid numbers can take to infinity.
 const MAX_LOGIT_SCALE: f64 = 1e200;
-
-pub(crate) const MAX_ROUNDS: usize = 64;
 
 /// A validated call. Every back end executes this; none looks at [`Options`] again.
 #[derive(Debug, Clone, PartialEq)]
@@ -161,7 +161,7 @@ impl Plan {
         if matches!(self.support, SupportPlan::Smyrf { .. }) {
             return Err(Error::unsupported(
                 "support.kind \"smyrf\" with causal",
-                "it sorts the whole sequence, and the rank of a past key would reveal future ones; use \"window\", \"lsh\" or \"top-k\"",
+                "it sorts the whole sequence, and the rank of a past key would reveal future ones; use \"clusters\" or \"window\"",
             ));
         }
         match self.feature_map() {

@@ -127,6 +127,7 @@ fn no_row_spends_more_than_its_budget() {
                 let seen = analysis::decompose(inputs.q(), inputs.k(), inputs.v(), &options).unwrap();
                 let ones = seen.support.iter().filter(|&&x| x != 0).count() as u64;
                 assert_eq!((stats.support_entries, seen.stats.support_entries), (ones, ones), "{options:?}");
+                assert_eq!(stats.features, seen.stats.features, "{options:?}");
                 let limits = (0..queries).map(|i| limit(i, keys, causal, budget));
                 for (i, most) in limits.clone().enumerate() {
                     let entries = seen.support[i * keys..(i + 1) * keys].iter().filter(|&&x| x != 0).count();

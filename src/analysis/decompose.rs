@@ -55,6 +55,8 @@ pub struct Decompose<D> {
     error: RelativeError,
     entropy: f64,
     support_entries: u64,
+    /// Clusters judged by all rows.
+    clusters: u64,
     milliseconds: f64,
     scratch: Scratch,
     rows: Rows,
@@ -130,6 +132,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
             error: RelativeError::default(),
             entropy: 0.0,
             support_entries: 0,
+            clusters: 0,
             milliseconds: 0.0,
             scratch: Scratch::default(),
             rows: Rows::default(),
@@ -167,7 +170,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
 
     /// The matrices and numbers.
     pub fn finish(self) -> Decomposition {
-        let Decompose { plan, matrices, entropy, error, support_entries, milliseconds, .. } = self;
+        let Decompose { plan, matrices, entropy, error, support_entries, clusters, milliseconds, .. } = self;
         let shape = plan.shape;
         let phases = vec![Phase { name: "decompose", milliseconds }];
         Decomposition {
@@ -187,7 +190,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
                 support_entries,
                 peak_bytes: plan.peak_bytes() + 17 * shape.queries as u64 * shape.keys as u64,
                 phases,
-                ..Stats::of(&plan)
+                ..Stats::of(&plan, clusters)
             },
         }
     }
@@ -231,6 +234,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
                     let result = clustered.row(head, query, &mut output)?;
                     self.error.add(exact_row, &output);
                     self.support_entries += result.entries as u64;
+                    self.clusters += result.clusters as u64;
                     self.matrices.clustered(&row, self.plan.shape.keys, clustered, result);
                 } else if support.is_some() {
                     let low_rank = low_rank.as_ref().zip(low_rank_rows.as_ref().map(|rows| &rows[lane]));

@@ -56,22 +56,24 @@ pub struct Stats {
     pub peak_bytes: u64,
     /// Entries computed exactly: all rows, heads and sequences together.
     pub support_entries: u64,
-    /// Features per row.
+    /// Features per row; of landmarks the clusters judged, a mean over rows, rounded up.
     pub features: usize,
     /// Where the time went.
     pub phases: Vec<Phase>,
 }
 
 impl Stats {
-    /// What is known before anything has run.
-    pub(crate) fn of(plan: &Plan) -> Stats {
+    /// What follows from the plan, and from how many clusters all rows judged together.
+    pub(crate) fn of(plan: &Plan, clusters: u64) -> Stats {
+        let rows = (plan.shape.slices() * plan.shape.queries) as u64;
+        let judged = plan.cluster_walk().map(|_| clusters.div_ceil(rows) as usize);
         Stats {
             method: plan.method,
             instruction_set: instruction_set(),
             milliseconds: 0.0,
             peak_bytes: plan.peak_bytes(),
             support_entries: 0,
-            features: plan.feature_count(),
+            features: judged.unwrap_or(plan.feature_count()),
             phases: Vec::new(),
         }
     }
@@ -233,16 +235,12 @@ impl Engine {
             ("features", self.clock.features),
             ("rows", self.clock.rows),
         ];
-        let mut stats = Stats {
+        let stats = Stats {
             milliseconds: phases.iter().map(|phase| phase.1).sum(),
             support_entries: self.support_entries,
             phases: phases.into_iter().map(|(name, milliseconds)| Phase { name, milliseconds }).collect(),
-            ..Stats::of(&self.plan)
+            ..Stats::of(&self.plan, self.clusters)
         };
-        if self.plan.cluster_walk().is_some() {
-            let rows = (self.plan.shape.slices() * self.plan.shape.queries) as u64;
-            stats.features = self.clusters.div_ceil(rows) as usize;
-        }
         (Tensor { data: self.output, shape: self.plan.shape.output() }, stats)
     }
 

@@ -9,15 +9,10 @@ import { DEFAULTS, type State } from "../src/lib/state.ts";
 import { encodeState } from "../src/lib/url-state.ts";
 import { curvePoint, decompose } from "../src/worker/analyse.ts";
 
-const ARGS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
+/** How every test of the project starts Chromium. */
+const { binary, args } = JSON.parse(readFileSync(new URL("../../webdriver.json", import.meta.url), "utf8"))[
+  "goog:chromeOptions"
+] as { binary: string; args: string[] };
 
 let browser: Browser;
 const opened: { page: Page; faults: string[] }[] = [];
@@ -25,7 +20,7 @@ const opened: { page: Page; faults: string[] }[] = [];
 /** Every test file has a browser of its own, and every page in it must be free of faults when its test ends. */
 export function useBrowser(): void {
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ARGS });
+    browser = await chromium.launch({ executablePath: binary, args });
   });
   afterEach(async () => {
     const faults = opened.flatMap((one) => one.faults);

@@ -82,6 +82,18 @@ describe("the picture", () => {
     }
   });
 
+  it("offers a split only where there is one", async () => {
+    const page = await open({
+      search: stateSearch({ ...DEFAULTS, support: "clusters", features: "landmarks" }),
+    });
+    await settled(page);
+    expect(await page.locator("#split").isDisabled()).toBe(true);
+    expect(await page.textContent("#split-note")).toMatch(/query by query/);
+    await page.selectOption("#features", "favor");
+    await settled(page);
+    expect(await page.locator("#split").isDisabled()).toBe(false);
+  });
+
   it("disables what a causal head cannot have, says why, and replaces it", async () => {
     const page = await open();
     await settled(page);

@@ -1,20 +1,16 @@
-import { createReadStream, statSync } from "node:fs";
+import { createReadStream, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { chromium } from "playwright-core";
 
-const args = [
-  "--no-sandbox",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
+/** How every test of the project starts Chromium. */
+const { binary, args } = JSON.parse(
+  readFileSync(new URL("../../../webdriver.json", import.meta.url), "utf8"),
+)["goog:chromeOptions"];
 
 /** A headless Chromium for the test `t`. */
 export async function launch(t) {
-  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args });
+  const browser = await chromium.launch({ executablePath: binary, args });
   t.after(() => browser.close());
   return browser;
 }

@@ -133,7 +133,7 @@ export class Controls {
       `${SUPPORT_LABELS[state.support]} + ${FEATURES_LABELS[state.features]}, ${formatPercent(state.budget)}`;
   }
 
-  #showBudget({ budget, split }: State, tokens: number): void {
+  #showBudget({ budget, split, support, features }: State, tokens: number): void {
     const floats = budgetFloats(budget, tokens);
     this.#budget.value = String(Math.log2(budget));
     this.#budget.setAttribute("aria-valuetext", `${formatPercent(budget)} of the keys`);
@@ -147,8 +147,11 @@ export class Controls {
     );
     this.#split.setAttribute("aria-valuetext", `${formatPercent(split)} for the support`);
     byId("split-value", HTMLOutputElement).textContent = `${formatPercent(split)} sparse`;
-    byId("split-note", HTMLElement).textContent =
-      "How Scatterbrain shares the budget out; each part alone gets all of it.";
+    const adaptive = support === "clusters" && features === "landmarks";
+    this.#split.disabled = adaptive;
+    byId("split-note", HTMLElement).textContent = adaptive
+      ? "Clusters with landmarks share the budget out query by query."
+      : "How Scatterbrain shares the budget out; each part alone gets all of it.";
   }
 
   #listenToSliders({ onChange }: ControlsEvents): void {
