@@ -70,7 +70,7 @@ pub enum Support {
     },
     /// The keys that a walk down a tree of clusters leaves single: recursive k-means of the keys in the metric of the
     /// queries, of which each query opens the most promising parts. With [`Features::Landmarks`] the rest of
-    /// the tree is the low-rank part, and nothing is computed twice. Causal: trees over closed blocks of the past,
+    /// the tree is the low-rank part, and nothing is computed twice. Causal: over closed blocks of the past,
     /// the open block and the first four keys exact.
     Clusters {
         /// Clusters and keys judged per query, at least 1: an upper limit on the entries. Without landmarks a query

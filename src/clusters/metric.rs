@@ -4,27 +4,48 @@
 //! distance is Euclidean between Lᵀk and Lᵀk', and the mean squared distance of a cluster's keys from their
 //! centroid is the variance of their logits, averaged over queries.
 
+use crate::clusters::tree::WHAT;
 use crate::error::Result;
 use crate::memory;
 
-pub(crate) struct Metric {
+/// QᵀQ of the queries seen so far.
+pub(super) struct Moments {
+    dim: usize,
+    /// Row-major, its lower half.
+    sums: Vec<f64>,
+    count: usize,
+}
+
+impl Moments {
+    pub fn new(dim: usize) -> Result<Moments> {
+        Ok(Moments { dim, sums: memory::filled(WHAT, dim * dim, 0.0)?, count: 0 })
+    }
+
+    /// Adds queries, row-major `[_, dim]`. O(queries · dim²).
+    pub fn add(&mut self, queries: &[f32]) {
+        for query in queries.chunks_exact(self.dim) {
+            for (i, row) in self.sums.chunks_exact_mut(self.dim).enumerate() {
+                let x = f64::from(query[i]);
+                row[..=i].iter_mut().zip(query).for_each(|(sum, &y)| *sum += x * f64::from(y));
+            }
+        }
+        self.count += queries.len() / self.dim;
+    }
+}
+
+pub(super) struct Metric {
     dim: usize,
     /// L, lower triangular, row-major.
     lower: Vec<f64>,
 }
 
 impl Metric {
-    /// From queries, row-major `[_, dim]`. O(queries · dim²).
-    pub fn new(queries: &[f32], dim: usize) -> Result<Metric> {
-        let mut s = memory::filled("the cluster tree", dim * dim, 0.0f64)?;
-        for query in queries.chunks_exact(dim) {
-            for (i, row) in s.chunks_exact_mut(dim).enumerate() {
-                let x = f64::from(query[i]);
-                row[..=i].iter_mut().zip(query).for_each(|(sum, &y)| *sum += x * f64::from(y));
-            }
-        }
-        let count = (queries.len() / dim).max(1) as f64;
-        s.iter_mut().for_each(|x| *x /= count);
+    /// Of the queries seen so far. O(dim³).
+    pub fn new(moments: &Moments) -> Result<Metric> {
+        let dim = moments.dim;
+        let count = moments.count.max(1) as f64;
+        let mut s = memory::with_capacity(WHAT, dim * dim)?;
+        s.extend(moments.sums.iter().map(|sum| sum / count));
         let trace: f64 = (0..dim).map(|i| s[i * dim + i]).sum();
         // Queries may span less than the space; no direction may count for nothing at all.
         let floor = (1e-6 * trace / dim as f64).max(f64::MIN_POSITIVE);
@@ -66,7 +87,9 @@ mod tests {
     fn metric_is_the_mean_squared_logit_difference() {
         let dim = 3;
         let queries: Vec<f32> = (0..30).map(|i| (i as f32 * 1.3).sin()).collect();
-        let metric = Metric::new(&queries, dim).unwrap();
+        let mut moments = Moments::new(dim).unwrap();
+        queries.chunks(6).for_each(|some| moments.add(some));
+        let metric = Metric::new(&moments).unwrap();
         let key = [0.3, -1.0, 2.0];
         let mut x = [0.0; 3];
         metric.transform(&key, &mut x);
