@@ -3,12 +3,12 @@
 use scatterbrain::{Features, Method, Options, Support, analysis, attention_with_stats};
 
 use crate::head::Head;
-use crate::outcome::{Outcome, Spread, relative_error};
+use crate::outcome::{Outcome, RelativeError, Spread};
 
 /// Seeds of the methods that draw random numbers.
 const SEEDS: std::ops::Range<u64> = 0..3;
 
-/// Longest head whose dense matrices are looked at.
+/// Longest head whose dense matrices are looked at for every seed; of longer ones, for the first seed.
 const DENSE: usize = 1100;
 
 /// A configuration of the crate.
@@ -97,7 +97,8 @@ impl Configured {
     pub fn run(&self, head: &Head, budget: f64, reference: &[f64]) -> scatterbrain::Result<Outcome> {
         let rows = head.tokens as f64;
         let (q, k, v) = (head.view(&head.q), head.view(&head.k), head.view(&head.v));
-        let (mut errors, mut mass, mut entries, mut features, mut times) = (vec![], vec![], vec![], vec![], vec![]);
+        let (mut errors, mut entries, mut features, mut times) = (vec![], vec![], vec![], vec![]);
+        let (mut matrix_errors, mut mass) = (vec![], vec![]);
         for seed in if self.random { SEEDS } else { 0..1 } {
             let options = Options {
                 method: self.method,
@@ -108,12 +109,16 @@ impl Configured {
                 ..head.options()
             };
             let (output, stats) = attention_with_stats(q, k, v, &options)?;
-            errors.push(relative_error(reference, output.data.iter().map(|&x| f64::from(x))));
+            errors.push(RelativeError::of(reference, output.data.iter().map(|&x| f64::from(x))));
             entries.push(stats.support_entries as f64 / rows);
             features.push(stats.features as f64);
             times.push(stats.milliseconds);
-            if head.tokens <= DENSE && !matches!(self.method, Method::LowRank | Method::Exact) {
+            if self.method != Method::Exact && (seed == 0 || head.tokens <= DENSE) {
                 let view = analysis::decompose(q, k, v, &options)?;
+                let mut error = RelativeError::default();
+                let pairs = view.exact.iter().zip(&view.approximation);
+                pairs.for_each(|(&x, &y)| error.add(f64::from(x), f64::from(y)));
+                matrix_errors.push(error.value());
                 let kept = view.exact.iter().zip(&view.support).filter(|(_, support)| **support == 1);
                 mass.push(kept.fold(0.0, |sum, (&share, _)| sum + f64::from(share)) / rows);
             }
@@ -121,7 +126,8 @@ impl Configured {
         Ok(Outcome {
             label: self.label,
             errors,
-            mass: Spread::of(&mass).map(|mass| mass.mean),
+            matrix_error: Spread::of(&matrix_errors).map(|error| error.mean),
+            mass: Spread::of(&mass).map(|mass| mass.mean).filter(|_| self.method != Method::LowRank),
             entries: Spread::of(&entries).map_or(0.0, |x| x.mean),
             features: Spread::of(&features).map_or(0.0, |x| x.mean),
             milliseconds: Spread::of(&times).map(|x| x.mean),
