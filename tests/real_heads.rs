@@ -186,3 +186,49 @@ fn clusters_do_better_than_the_papers_recipe_on_real_heads() {
         assert!(median < most, "{median:.4} in the median of {errors:?}");
     }
 }
+
+/// What is asked of `auto`: at every budget the median over the heads of a model is at most 1.1 times that of any
+/// one configuration. Top-k is none: to know its support is to have computed exact attention.
+#[test]
+fn auto_is_within_a_tenth_of_the_best_fixed_method() {
+    let favor = |center| Some(Features::Favor { count: None, hyperbolic: false, center });
+    let optimal = Some(Features::Optimal { count: None, center: false, spread: None });
+    let window = Some(Support::Window { size: None });
+    let lsh = Some(Support::Lsh { rounds: None, chunk: None });
+    let smyrf = Some(Support::Smyrf { cluster: None, rounds: None });
+    let clusters = Some(Support::Clusters { count: None });
+    let landmarks = Some(Features::Landmarks { count: None });
+    let fixed = |causal: bool| {
+        let both =
+            vec![(window.clone(), None), (lsh.clone(), None), (clusters.clone(), None), (None, landmarks.clone())];
+        let random = [(None, favor(false)), (window.clone(), favor(false)), (lsh.clone(), favor(false))];
+        let free = [(smyrf.clone(), None), (None, favor(true)), (None, optimal.clone()), (smyrf.clone(), favor(false))];
+        both.into_iter().chain(random).chain(free.into_iter().filter(move |_| !causal))
+    };
+    for causal in [false, true] {
+        for budget in [0.02, 0.0625, 0.125] {
+            // One list for auto, then one for each fixed method.
+            let mut errors: Vec<Vec<f64>> = vec![Vec::new(); 1 + fixed(causal).count()];
+            for head in captured().into_iter().filter(|head| head.causal == causal) {
+                let exact = bridge::wide(&head.run(&Options { method: Method::Exact, ..head.options() }));
+                for ((support, features), errors) in [(None, None)].into_iter().chain(fixed(causal)).zip(&mut errors) {
+                    let options = Options { support, features, budget: Some(budget), ..head.options() };
+                    errors.push(relative_error(&bridge::wide(&head.run(&options)), &exact));
+                }
+            }
+            let median = |mut errors: Vec<f64>| {
+                errors.sort_by(f64::total_cmp);
+                (errors[(errors.len() - 1) / 2] + errors[errors.len() / 2]) / 2.0
+            };
+            let medians: Vec<f64> = errors.into_iter().map(median).collect();
+            println!("causal {causal}, budget {budget}: auto {:.3}, others {:.3?}", medians[0], &medians[1..]);
+            for (fixed, other) in fixed(causal).zip(&medians[1..]) {
+                assert!(
+                    medians[0] <= 1.1 * other,
+                    "causal {causal}, budget {budget}: {} and {other} of {fixed:?}",
+                    medians[0]
+                );
+            }
+        }
+    }
+}

@@ -11,6 +11,9 @@ const SEEDS: std::ops::Range<u64> = 0..3;
 /// Longest head whose dense matrices are looked at for every seed; of longer ones, for the first seed.
 const DENSE: usize = 1100;
 
+/// The crate's default method.
+pub const DEFAULT: &str = "**clusters + landmarks (default)**";
+
 /// A configuration of the crate.
 pub struct Configured {
     pub label: &'static str,
@@ -64,8 +67,10 @@ pub fn methods() -> Vec<Configured> {
         both("SMYRF + FAVOR+ (paper)", smyrf, false),
         both("window + FAVOR+ (authors' code)", window, true),
         both("LSH + FAVOR+", lsh, true),
+        sparse("clusters alone", Support::Clusters { count: None }, true, true),
+        low_rank("landmarks alone", Features::Landmarks { count: None }, true),
         Configured {
-            label: "**clusters + landmarks (default)**",
+            label: DEFAULT,
             method: Method::Scatterbrain,
             support: None,
             features: None,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::methods::DEFAULT;
 use crate::outcome::{Outcome, Spread, median};
 
 /// Everything measured on a head.
@@ -31,6 +32,7 @@ pub fn markdown(measured: &[Measured], budgets: &[f64]) -> String {
         );
         table(&mut text, &heads.iter().collect::<Vec<_>>(), budgets);
     }
+    text.push_str(&comparison(measured, budgets));
     text.push_str("## Each head\n\n");
     for head in measured {
         let _ = writeln!(text, "### {} (entropy {:.2})\n", head.head, head.entropy);
@@ -71,6 +73,39 @@ fn table(text: &mut String, heads: &[&Measured], budgets: &[f64]) {
         );
     }
     text.push('\n');
+}
+
+/// The default's medians over those of the best other method. Exact attention and the oracles, which have seen every
+/// logit, are not in the running.
+fn comparison(measured: &[Measured], budgets: &[f64]) -> String {
+    let mut text = String::from(
+        "## The default against the best other method\n\n| heads | budget | default | best other | ratio |\n|---|---|---|---|---|\n",
+    );
+    for heads in measured.chunk_by(|a, b| a.group == b.group) {
+        for (b, budget) in budgets.iter().enumerate() {
+            let medians: Vec<(&str, f64)> = (0..heads[0].outcomes[b].len())
+                .map(|row| {
+                    let errors = heads.iter().filter_map(|head| Spread::of(&head.outcomes[b][row].errors));
+                    (heads[0].outcomes[b][row].label, median(errors.map(|s| s.mean)).unwrap_or(f64::NAN))
+                })
+                .filter(|(label, _)| !label.starts_with("exact") && !label.contains("oracle"))
+                .collect();
+            let own = medians.iter().find(|(label, _)| *label == DEFAULT);
+            let best = medians.iter().filter(|(label, _)| *label != DEFAULT).min_by(|a, b| a.1.total_cmp(&b.1));
+            if let (Some((_, own)), Some((label, best))) = (own, best) {
+                let ratio = own / best;
+                let _ = writeln!(
+                    text,
+                    "| {} | {budget} | {} | {} ({label}) | {ratio:.2} |",
+                    title(&heads[0].group),
+                    digits(*own),
+                    digits(*best)
+                );
+            }
+        }
+    }
+    text.push('\n');
+    text
 }
 
 /// Medians over heads of the mean, the smallest and the largest over seeds.
