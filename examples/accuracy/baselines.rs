@@ -179,7 +179,7 @@ fn keep_and_mean(logits: &[f64], order: &[u32], count: usize) -> Row {
 }
 
 /// All keys, those with the `count` largest logits first.
-fn top(logits: &[f64], count: usize) -> Vec<u32> {
+pub fn top(logits: &[f64], count: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..logits.len() as u32).collect();
     if (1..logits.len()).contains(&count) {
         order.select_nth_unstable_by(count, |&a, &b| logits[b as usize].total_cmp(&logits[a as usize]));
@@ -217,7 +217,7 @@ pub fn softmax(logits: &[f64]) -> Vec<f64> {
 
 pub fn output_row(head: &Head, weights: &[f64]) -> Vec<f64> {
     let mut sums = vec![0.0; head.dim];
-    for (value, &weight) in head.v.chunks_exact(head.dim).zip(weights).filter(|(_, weight)| **weight > 0.0) {
+    for (value, &weight) in head.v.chunks_exact(head.dim).zip(weights).filter(|(_, weight)| **weight != 0.0) {
         sums.iter_mut().zip(value).for_each(|(sum, &x)| *sum += weight * f64::from(x));
     }
     sums

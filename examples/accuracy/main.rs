@@ -5,6 +5,7 @@
 mod baselines;
 mod clusters;
 mod head;
+mod low_rank;
 mod methods;
 mod outcome;
 mod report;
@@ -52,6 +53,7 @@ fn measure(head: &Head) -> Result<Measured, Box<dyn Error>> {
             row.push(method.run(head, budget, &reference.output)?);
         }
         row.extend(baselines);
+        row.extend(low_rank::top_k_and_svd(head, budget, &reference.output));
         outcomes.push(row);
     }
     Ok(Measured {
