@@ -304,3 +304,21 @@ fn a_logit_scale_beyond_all_numbers_gives_finite_output() {
         }
     }
 }
+
+/// A vector added to every key moves all logits of a row alike: softmax does not see it, and clusters should not.
+#[test]
+fn a_shift_common_to_all_keys_costs_no_accuracy() {
+    let (tokens, dim) = (600, 16);
+    let inputs = Inputs::normal(single(tokens, tokens, dim, 8), 1.5, 14);
+    let mut shifted = inputs.clone();
+    shifted
+        .k
+        .chunks_exact_mut(dim)
+        .for_each(|key| key.iter_mut().zip(0..).for_each(|(x, d)| *x += 1e4 * (d % 3) as f32));
+    for causal in [false, true] {
+        let options = Options { method: Method::Scatterbrain, budget: Some(0.1), causal, ..Options::default() };
+        let error = |inputs: &Inputs| error(inputs, &options, &run(inputs, &exact(&options)));
+        let (plain, moved) = (error(&inputs), error(&shifted));
+        assert!(moved < 1.1 * plain, "causal {causal}: {plain} became {moved}");
+    }
+}

@@ -54,13 +54,21 @@ impl Metric {
         Ok(Metric { dim, lower: s })
     }
 
-    /// Lᵀk of each key, row-major, into `out`.
+    /// Lᵀ(k - mean) of each key, row-major, into `out`: distances do not depend on the mean, and what all keys have in
+    /// common takes no digits.
     pub fn transform(&self, keys: &[f32], out: &mut [f32]) {
+        let mut mean = vec![0.0f64; self.dim];
+        for key in keys.chunks_exact(self.dim) {
+            mean.iter_mut().zip(key).for_each(|(sum, &x)| *sum += f64::from(x));
+        }
+        let count = (keys.len() / self.dim).max(1) as f64;
+        mean.iter_mut().for_each(|sum| *sum /= count);
         let mut sums = vec![0.0f64; self.dim];
         for (key, out) in keys.chunks_exact(self.dim).zip(out.chunks_exact_mut(self.dim)) {
             sums.fill(0.0);
-            for (row, &x) in self.lower.chunks_exact(self.dim).zip(key) {
-                sums.iter_mut().zip(row).for_each(|(sum, l)| *sum += l * f64::from(x));
+            for ((row, &x), mean) in self.lower.chunks_exact(self.dim).zip(key).zip(&mean) {
+                let x = f64::from(x) - mean;
+                sums.iter_mut().zip(row).for_each(|(sum, l)| *sum += l * x);
             }
             out.iter_mut().zip(&sums).for_each(|(out, &sum)| *out = sum as f32);
         }
@@ -90,11 +98,11 @@ mod tests {
         let mut moments = Moments::new(dim).unwrap();
         queries.chunks(6).for_each(|some| moments.add(some));
         let metric = Metric::new(&moments).unwrap();
-        let key = [0.3, -1.0, 2.0];
-        let mut x = [0.0; 3];
-        metric.transform(&key, &mut x);
-        let square: f32 = x.iter().map(|x| x * x).sum();
-        let dot = |q: &[f32]| q.iter().zip(&key).map(|(a, b)| a * b).sum::<f32>();
+        let keys = [0.3, -1.0, 2.0, 1.5, 0.25, -0.5];
+        let mut points = [0.0; 6];
+        metric.transform(&keys, &mut points);
+        let square: f32 = (0..3).map(|d| (points[d] - points[3 + d]).powi(2)).sum();
+        let dot = |q: &[f32]| q.iter().zip(0..).map(|(a, d)| a * (keys[d] - keys[3 + d])).sum::<f32>();
         let mean: f32 = queries.chunks_exact(dim).map(|q| dot(q).powi(2)).sum::<f32>() / 10.0;
         assert!((square - mean).abs() < 1e-4 * mean, "{square} {mean}");
     }
