@@ -5,7 +5,7 @@
 //! key that a query using it may not see. The block still open, and the first few keys, which trained
 //! models use as a place to put attention that goes nowhere, are exact.
 
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use crate::attention::Head;
 use crate::clusters::tree::Tree;
