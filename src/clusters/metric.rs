@@ -5,56 +5,33 @@
 //! centroid is the variance of their logits, averaged over queries.
 
 use crate::error::Result;
-use crate::memory;
+use crate::moments::{cholesky, second_moment, stride};
+use crate::simd::add_weighted_rows;
 
 pub(crate) struct Metric {
     dim: usize,
-    /// L, lower triangular, row-major.
+    /// L, lower triangular, row-major `[dim, stride(dim)]`.
     lower: Vec<f64>,
 }
 
 impl Metric {
     /// From queries, row-major `[_, dim]`. O(queries · dim²).
     pub fn new(queries: &[f32], dim: usize) -> Result<Metric> {
-        let mut s = memory::filled("the cluster tree", dim * dim, 0.0f64)?;
-        for query in queries.chunks_exact(dim) {
-            for (i, row) in s.chunks_exact_mut(dim).enumerate() {
-                let x = f64::from(query[i]);
-                row[..=i].iter_mut().zip(query).for_each(|(sum, &y)| *sum += x * f64::from(y));
-            }
-        }
-        let count = (queries.len() / dim).max(1) as f64;
-        s.iter_mut().for_each(|x| *x /= count);
-        let trace: f64 = (0..dim).map(|i| s[i * dim + i]).sum();
-        // Queries may span less than the space; no direction may count for nothing at all.
-        let floor = (1e-6 * trace / dim as f64).max(f64::MIN_POSITIVE);
-        (0..dim).for_each(|i| s[i * dim + i] += floor);
-        cholesky(&mut s, dim, floor);
-        Ok(Metric { dim, lower: s })
+        let mut lower = second_moment("the cluster tree", queries, &vec![0.0; dim])?;
+        cholesky(&mut lower, dim);
+        Ok(Metric { dim, lower })
     }
 
     /// Lᵀk of each key, row-major, into `out`.
     pub fn transform(&self, keys: &[f32], out: &mut [f32]) {
-        let mut sums = vec![0.0f64; self.dim];
+        let mut weights = vec![0.0f64; self.dim];
+        let mut sums = vec![0.0f64; stride(self.dim)];
         for (key, out) in keys.chunks_exact(self.dim).zip(out.chunks_exact_mut(self.dim)) {
+            weights.iter_mut().zip(key).for_each(|(weight, &x)| *weight = f64::from(x));
             sums.fill(0.0);
-            for (row, &x) in self.lower.chunks_exact(self.dim).zip(key) {
-                sums.iter_mut().zip(row).for_each(|(sum, l)| *sum += l * f64::from(x));
-            }
+            add_weighted_rows(&weights, &self.lower, &mut sums);
             out.iter_mut().zip(&sums).for_each(|(out, &sum)| *out = sum as f32);
         }
-    }
-}
-
-/// The lower Cholesky factor, in place of the lower half of `s`; the upper half becomes 0.
-fn cholesky(s: &mut [f64], dim: usize, floor: f64) {
-    for j in 0..dim {
-        for i in j..dim {
-            let dot: f64 = (0..j).map(|k| s[i * dim + k] * s[j * dim + k]).sum();
-            let rest = s[i * dim + j] - dot;
-            s[i * dim + j] = if i == j { rest.max(floor * 1e-6).sqrt() } else { rest / s[j * dim + j] };
-        }
-        s[j * dim + j + 1..(j + 1) * dim].fill(0.0);
     }
 }
 

@@ -1,0 +1,53 @@
+//! Second moments of tokens, and what is done with matrices of that kind: symmetric and positive definite, in f64,
+//! row-major `[dim, stride(dim)]`. The columns that pad a row are 0.
+
+use crate::error::Result;
+use crate::memory;
+use crate::simd::add_outer;
+
+/// Tokens may span less than the space, and no direction may count for nothing at all: this share of the mean
+/// variance is added to every direction's.
+const RIDGE: f64 = 1e-6;
+
+/// The square of the smallest f32, for tokens that do not differ at all.
+const SMALLEST: f64 = 1e-90;
+
+/// The length of a row: whole vectors.
+pub(crate) fn stride(dim: usize) -> usize {
+    dim.next_multiple_of(8)
+}
+
+/// Mean over tokens of `(x - mean)(x - mean)ᵀ`, with a ridge that makes it positive definite; `tokens` is row-major
+/// `[_, dim]`, `mean` has length dim. O(tokens · dim²).
+pub(crate) fn second_moment(what: &'static str, tokens: &[f32], mean: &[f64]) -> Result<Vec<f64>> {
+    let (dim, stride) = (mean.len(), stride(mean.len()));
+    let mut moment = memory::filled(what, dim * stride, 0.0)?;
+    let mut centred = vec![0.0; stride];
+    for token in tokens.chunks_exact(dim) {
+        for ((out, &x), mean) in centred.iter_mut().zip(token).zip(mean) {
+            *out = f64::from(x) - mean;
+        }
+        add_outer(&centred[..dim], &centred, &mut moment);
+    }
+    let count = (tokens.len() / dim).max(1) as f64;
+    moment.iter_mut().for_each(|x| *x /= count);
+    let trace: f64 = moment.iter().step_by(stride + 1).sum();
+    let ridge = (RIDGE * trace / dim as f64).max(SMALLEST);
+    moment.iter_mut().step_by(stride + 1).for_each(|x| *x += ridge);
+    Ok(moment)
+}
+
+/// The lower Cholesky factor, in place; the upper half becomes 0. O(dim³).
+pub(crate) fn cholesky(s: &mut [f64], dim: usize) {
+    let stride = stride(dim);
+    for j in 0..dim {
+        // Rounding must not turn a pivot negative.
+        let floor = f64::EPSILON * s[j * stride + j];
+        for i in j..dim {
+            let dot: f64 = (0..j).map(|k| s[i * stride + k] * s[j * stride + k]).sum();
+            let rest = s[i * stride + j] - dot;
+            s[i * stride + j] = if i == j { rest.max(floor).sqrt() } else { rest / s[j * stride + j] };
+        }
+        s[j * stride + j + 1..(j + 1) * stride].fill(0.0);
+    }
+}
