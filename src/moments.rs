@@ -51,3 +51,23 @@ pub(crate) fn cholesky(s: &mut [f64], dim: usize) {
         s[j * stride + j + 1..(j + 1) * stride].fill(0.0);
     }
 }
+
+/// The inverse, in place, by the sweep operator (Goodnight 1979); returns the logarithm of the determinant. O(dim³).
+pub(crate) fn invert(s: &mut [f64], dim: usize) -> f64 {
+    let stride = stride(dim);
+    let mut log_determinant = 0.0;
+    for k in 0..dim {
+        let row = s[k * stride..(k + 1) * stride].to_vec();
+        let pivot = row[k];
+        log_determinant += pivot.ln();
+        let factors: Vec<f64> = row[..dim].iter().map(|x| -x / pivot).collect();
+        add_outer(&factors, &row, s);
+        for (i, factor) in factors.iter().enumerate() {
+            s[k * stride + i] = -factor;
+            s[i * stride + k] = -factor;
+        }
+        s[k * stride + k] = -1.0 / pivot;
+    }
+    s.iter_mut().for_each(|x| *x = -*x);
+    log_determinant
+}

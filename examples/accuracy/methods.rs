@@ -28,8 +28,8 @@ pub fn methods() -> Vec<Configured> {
     let smyrf = Support::Smyrf { cluster: None, rounds: None };
     let lsh = Support::Lsh { rounds: None, chunk: None };
     let top_k = Support::TopK { count: None };
-    let favor = |center| Features::Favor { count: None, hyperbolic: false, center };
-    let optimal = Features::Optimal { count: None, center: false, spread: None };
+    let favor = |center| Features::Favor { count: None, hyperbolic: false, center, balance: false };
+    let optimal = Features::Optimal { count: None, center: false, balance: false, spread: None };
     let sparse = |label, support, random, causal| Configured {
         label,
         method: Method::Sparse,
