@@ -52,14 +52,12 @@ pub(crate) fn cholesky(s: &mut [f64], dim: usize) {
     }
 }
 
-/// The inverse, in place, by the sweep operator (Goodnight 1979); returns the logarithm of the determinant. O(dim³).
-pub(crate) fn invert(s: &mut [f64], dim: usize) -> f64 {
+/// The inverse, in place, by the sweep operator (Goodnight 1979). O(dim³).
+pub(crate) fn invert(s: &mut [f64], dim: usize) {
     let stride = stride(dim);
-    let mut log_determinant = 0.0;
     for k in 0..dim {
         let row = s[k * stride..(k + 1) * stride].to_vec();
         let pivot = row[k];
-        log_determinant += pivot.ln();
         let factors: Vec<f64> = row[..dim].iter().map(|x| -x / pivot).collect();
         add_outer(&factors, &row, s);
         for (i, factor) in factors.iter().enumerate() {
@@ -69,5 +67,4 @@ pub(crate) fn invert(s: &mut [f64], dim: usize) -> f64 {
         s[k * stride + k] = -1.0 / pivot;
     }
     s.iter_mut().for_each(|x| *x = -*x);
-    log_determinant
 }
