@@ -255,7 +255,7 @@ fn landmarks_need_clusters() {
 fn sweeps_run_each_method_with_the_partner_of_the_part_given() {
     let inputs = Inputs::normal(single(100, 200, 8, 5), 1.0, 10);
     let methods = [Method::Exact, Method::Sparse, Method::LowRank, Method::Scatterbrain, Method::Vitality];
-    let favor = Features::Favor { count: None, hyperbolic: false, center: false };
+    let favor = Features::Favor { count: None, hyperbolic: false, center: false, balance: false };
     let smyrf = Support::Smyrf { cluster: None, rounds: None };
     let (clusters, landmarks) = (Support::Clusters { count: None }, Features::Landmarks { count: None });
     let given = |support: Option<&Support>, features: Option<&Features>| Options {

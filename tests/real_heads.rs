@@ -123,7 +123,7 @@ fn estimators_equal_the_reference_on_real_heads() {
 #[test]
 fn reported_errors_are_those_of_the_outputs() {
     for head in captured().into_iter().step_by(4) {
-        let features = Features::Favor { count: Some(64), hyperbolic: false, center: false };
+        let features = Features::Favor { count: Some(64), hyperbolic: false, center: false, balance: false };
         let support = Support::Window { size: Some(64) };
         let options = Options { support: Some(support), features: Some(features), ..head.options() };
         let seen = analysis::decompose(head.inputs.q(), head.inputs.k(), head.inputs.v(), &options).unwrap();
@@ -153,7 +153,8 @@ fn reported_errors_are_those_of_the_outputs() {
 fn flat_real_heads_gain_from_the_low_rank_part() {
     for head in captured() {
         let support = Some(Support::TopK { count: Some(32) });
-        let features = Some(Features::Favor { count: Some(96), hyperbolic: true, center: !head.causal });
+        let features =
+            Some(Features::Favor { count: Some(96), hyperbolic: true, center: !head.causal, balance: false });
         let error = |options: Options| {
             analysis::decompose(head.inputs.q(), head.inputs.k(), head.inputs.v(), &options).unwrap().relative_error
         };
@@ -172,7 +173,7 @@ fn clusters_do_better_than_the_papers_recipe_on_real_heads() {
         let error = |options: &Options| relative_error(&bridge::wide(&head.run(options)), &exact);
         let support =
             if head.causal { Support::Window { size: None } } else { Support::Smyrf { cluster: None, rounds: None } };
-        let features = Features::Favor { count: None, hyperbolic: false, center: false };
+        let features = Features::Favor { count: None, hyperbolic: false, center: false, balance: false };
         let options = Options { budget: Some(0.125), ..head.options() };
         let paper = error(&Options { support: Some(support), features: Some(features), ..options.clone() });
         let clusters = error(&options);

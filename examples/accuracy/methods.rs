@@ -31,8 +31,8 @@ pub fn methods() -> Vec<Configured> {
     let smyrf = Support::Smyrf { cluster: None, rounds: None };
     let lsh = Support::Lsh { rounds: None, chunk: None };
     let top_k = Support::TopK { count: None };
-    let favor = |center| Features::Favor { count: None, hyperbolic: false, center };
-    let optimal = Features::Optimal { count: None, center: false, spread: None };
+    let favor = |center, balance| Features::Favor { count: None, hyperbolic: false, center, balance };
+    let optimal = |center, balance| Features::Optimal { count: None, center, balance, spread: None };
     let sparse = |label, support, random, causal| Configured {
         label,
         method: Method::Sparse,
@@ -49,11 +49,11 @@ pub fn methods() -> Vec<Configured> {
         random: true,
         causal,
     };
-    let both = |label, support, causal| Configured {
+    let both = |label, support, features, causal| Configured {
         label,
         method: Method::Scatterbrain,
         support: Some(support),
-        features: Some(favor(false)),
+        features: Some(features),
         random: true,
         causal,
     };
@@ -61,12 +61,15 @@ pub fn methods() -> Vec<Configured> {
         sparse("window", window.clone(), false, true),
         sparse("SMYRF", smyrf.clone(), true, false),
         sparse("LSH", lsh.clone(), true, true),
-        low_rank("FAVOR+", favor(false), true),
-        low_rank("FAVOR+, centred", favor(true), false),
-        low_rank("optimal features", optimal, false),
-        both("SMYRF + FAVOR+ (paper)", smyrf, false),
-        both("window + FAVOR+ (authors' code)", window, true),
-        both("LSH + FAVOR+", lsh, true),
+        low_rank("FAVOR+", favor(false, false), true),
+        low_rank("FAVOR+, centred", favor(true, false), false),
+        low_rank("FAVOR+, centred and balanced", favor(true, true), false),
+        low_rank("optimal features", optimal(false, false), false),
+        low_rank("optimal features, centred and balanced", optimal(true, true), false),
+        both("SMYRF + FAVOR+ (paper)", smyrf.clone(), favor(false, false), false),
+        both("window + FAVOR+ (authors' code)", window, favor(false, false), true),
+        both("LSH + FAVOR+", lsh, favor(false, false), true),
+        both("SMYRF + optimal features, centred and balanced", smyrf, optimal(true, true), false),
         sparse("clusters alone", Support::Clusters { count: None }, true, true),
         low_rank("landmarks alone", Features::Landmarks { count: None }, true),
         Configured {

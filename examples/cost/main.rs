@@ -11,10 +11,10 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
+use chacha20::ChaCha8Rng;
+use chacha20::rand_core::{Rng, SeedableRng};
 use head::Head;
 use peak_alloc::PeakAlloc;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use scatterbrain::{Method, Options, attention};
 

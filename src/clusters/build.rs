@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use crate::attention::Head;
 use crate::clusters::kmeans::kmeans;

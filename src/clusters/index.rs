@@ -7,12 +7,13 @@
 //! that comes after the query. The block still open, and the first few keys, which trained models use as a place to
 //! put attention that goes nowhere, are exact.
 
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use crate::attention::Head;
-use crate::clusters::metric::{Metric, Moments};
-use crate::clusters::tree::Tree;
+use crate::clusters::metric::Metric;
+use crate::clusters::tree::{Tree, WHAT};
 use crate::error::Result;
+use crate::moments::Moments;
 use crate::random::{Purpose, generator};
 use crate::simd::LANES;
 
@@ -24,6 +25,7 @@ const SINKS: usize = 4;
 
 pub(crate) struct Index {
     tree: Tree,
+    /// Of the queries so far.
     moments: Moments,
     /// Blocks of each root, none larger than the one before; causal only.
     sizes: Vec<usize>,
@@ -35,13 +37,13 @@ impl Index {
     pub fn new(seed: u64, head: &Head) -> Result<Index> {
         let mut index = Index {
             tree: Tree::new(head.dim, head.value_dim, head.keys)?,
-            moments: Moments::new(head.dim)?,
+            moments: Moments::new(WHAT, vec![0.0; head.dim])?,
             sizes: Vec::new(),
             rng: generator(seed, head.slice, Purpose::Clusters),
         };
         if !head.causal {
             index.moments.add(&head.q);
-            let metric = Metric::new(&index.moments)?;
+            let metric = Metric::new(&index.moments, head.dim)?;
             index.tree.add_root(head, 0..head.keys, &metric, &mut index.rng)?;
         }
         Ok(index)
@@ -82,7 +84,7 @@ impl Index {
         self.tree.remove_roots(self.sizes.len());
         self.sizes.push(size);
         let keys = ((end - size) * BLOCK).max(SINKS)..end * BLOCK;
-        let metric = Metric::new(&self.moments)?;
+        let metric = Metric::new(&self.moments, head.dim)?;
         self.tree.add_root(head, keys, &metric, &mut self.rng)
     }
 }
