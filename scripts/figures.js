@@ -1,7 +1,8 @@
 // Usage: node scripts/figures.js: draws docs/figure-*.svg from data/theory.
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
+import { crossing, read } from "./theory-data.js";
 
 const WIDTH = 800;
 const INK = "#1f1e1c";
@@ -15,11 +16,6 @@ const METHODS = [
 const COLOUR = { sparse: METHODS[0].colour, "low-rank": METHODS[1].colour, both: INK };
 
 const { document } = parseHTML("<html><body></body></html>");
-
-/** The rows of one file. */
-function read(name) {
-  return JSON.parse(readFileSync(new URL(`../data/theory/${name}.json`, import.meta.url), "utf8"));
-}
 
 /** A chart with what all of them share. */
 function chart(options) {
@@ -165,15 +161,6 @@ function runs(rows, key) {
     else bars.push({ tokens, dim, from, to, value: row[key], colour: COLOUR[row[key]] });
   }
   return bars;
-}
-
-/** β / ln n at which sparse and low rank alone need equally many parameters; in between, lines in the logarithms. */
-function crossing(rows) {
-  const lead = (row) => Math.log(row.sparse / row.low_rank);
-  const after = rows.findIndex((row) => lead(row) < 0);
-  const [a, b] = [rows[after - 1], rows[after]];
-  const share = lead(a) / (lead(a) - lead(b));
-  return a.beta_over_ln_n * (b.beta_over_ln_n / a.beta_over_ln_n) ** share;
 }
 
 const FAMILIES = [
