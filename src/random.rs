@@ -10,8 +10,12 @@ use rand_distr::{Distribution, StandardNormal};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
     Features,
-    Hash { round: usize },
+    Hash {
+        round: usize,
+    },
     Clusters,
+    /// Synthetic tokens.
+    Tokens,
 }
 
 /// The generator of slice `slice` = batch * heads + head.
@@ -21,6 +25,7 @@ pub(crate) fn generator(seed: u64, slice: usize, purpose: Purpose) -> ChaCha8Rng
         Purpose::Features => 0,
         Purpose::Hash { round } => 1 + round as u64,
         Purpose::Clusters => 255,
+        Purpose::Tokens => 254,
     };
     rng.set_stream((slice as u64) << 8 | purpose);
     rng

@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     eprintln!("{:4} s  done", started.elapsed().as_secs());
     print!("{}", report::markdown(&measured, &BUDGETS));
     if let Some(file) = json {
-        std::fs::write(file, report::json(&measured, &BUDGETS))?;
+        std::fs::write(file, report::json(&measured, &BUDGETS)?)?;
     }
     Ok(())
 }

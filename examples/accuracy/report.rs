@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
 use crate::methods::DEFAULT;
 use crate::outcome::{Outcome, Spread, median};
 
@@ -133,29 +135,42 @@ fn title(group: &str) -> String {
     }
 }
 
-/// Every head, budget and method. Names are file names and labels of ours: nothing in them needs escaping.
-pub fn json(measured: &[Measured], budgets: &[f64]) -> String {
-    let mut rows = Vec::new();
-    for head in measured {
-        for (budget, outcomes) in budgets.iter().zip(&head.outcomes) {
-            for outcome in outcomes {
-                let optional = |x: Option<f64>| x.map_or("null".into(), |x| format!("{x:e}"));
-                let errors: Vec<String> = outcome.errors.iter().map(|error| format!("{error:e}")).collect();
-                rows.push(format!(
-                    r#"{{"head":"{}","group":"{}","entropy":{},"budget":{budget},"method":"{}","errors":[{}],"matrixError":{},"mass":{},"entries":{},"features":{},"milliseconds":{}}}"#,
-                    head.head,
-                    head.group,
-                    head.entropy,
-                    outcome.label.trim_matches('*'),
-                    errors.join(","),
-                    optional(outcome.matrix_error),
-                    optional(outcome.mass),
-                    outcome.entries,
-                    outcome.features,
-                    optional(outcome.milliseconds)
-                ));
-            }
-        }
-    }
-    format!("[\n{}\n]\n", rows.join(",\n"))
+/// One method on one head at one budget.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    head: &'a str,
+    group: &'a str,
+    entropy: f64,
+    budget: f64,
+    method: &'a str,
+    /// By seed.
+    errors: &'a [f64],
+    matrix_error: Option<f64>,
+    mass: Option<f64>,
+    entries: f64,
+    features: f64,
+    milliseconds: Option<f64>,
+}
+
+/// Every head, budget and method.
+pub fn json(measured: &[Measured], budgets: &[f64]) -> serde_json::Result<String> {
+    let records = measured.iter().flat_map(|head| {
+        budgets.iter().zip(&head.outcomes).flat_map(move |(&budget, outcomes)| {
+            outcomes.iter().map(move |outcome| Record {
+                head: &head.head,
+                group: &head.group,
+                entropy: head.entropy,
+                budget,
+                method: outcome.label.trim_matches('*'),
+                errors: &outcome.errors,
+                matrix_error: outcome.matrix_error,
+                mass: outcome.mass,
+                entries: outcome.entries,
+                features: outcome.features,
+                milliseconds: outcome.milliseconds,
+            })
+        })
+    });
+    serde_json::to_string_pretty(&records.collect::<Vec<_>>())
 }

@@ -1,9 +1,11 @@
 //! One head looked at closely, and estimators compared over temperatures.
 
 mod decompose;
+mod regimes;
 mod sweep;
 
 pub use decompose::{Decompose, Decomposition, decompose};
+pub use regimes::{ClusteredTokens, Regime};
 pub use sweep::{Sweep, SweepPoint, sweep};
 
 /// Sums of squares that make a relative error `|exact - estimate| / |exact|` (Frobenius norms).
