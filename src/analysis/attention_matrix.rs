@@ -17,10 +17,15 @@ use crate::simd::{LANES, exp_from};
 /// # Errors
 /// Those of [`attention`](crate::attention()), and [`Error::InvalidShape`] unless there is one sequence with one head.
 pub fn attention_matrix(q: TensorView, k: TensorView, options: &Options) -> Result<Vec<f32>> {
-    let values = memory::filled("values", k.shape[2], 0.0)?;
-    let v = TensorView::head(&values, k.shape[2], 1);
-    let shape = Shape::of(q, k, v)?;
+    let [batch, heads, queries, dim] = q.shape;
+    let [_, kv_heads, keys, _] = k.shape;
+    let shape = Shape { batch, heads, queries, keys, dim, value_dim: 1, kv_heads };
+    shape.check()?;
     shape.check_one_head()?;
+    // No values are looked at, but a head has some.
+    let values = memory::filled("values", keys, 0.0)?;
+    let v = TensorView::head(&values, keys, 1);
+    Shape::of(q, k, v)?;
     let plan = Plan::new(
         shape,
         &Options {
@@ -35,10 +40,9 @@ pub fn attention_matrix(q: TensorView, k: TensorView, options: &Options) -> Resu
     let inputs = Inputs { q: q.data, k: k.data, v: v.data };
     inputs.check(&plan)?;
     let what = "the attention matrix";
-    let entries = shape.queries.checked_mul(shape.keys).ok_or(Error::OutOfMemory {
-        what,
-        bytes: shape.queries as u64 * shape.keys as u64 * size_of::<f32>() as u64,
-    })?;
+    let entries = queries
+        .checked_mul(keys)
+        .ok_or(Error::OutOfMemory { what, bytes: queries as u64 * keys as u64 * size_of::<f32>() as u64 })?;
     let mut matrix = memory::filled(what, entries, 0.0)?;
     let head = inputs.head(&plan, 0)?;
     if head.keys == 0 {
@@ -46,10 +50,10 @@ pub fn attention_matrix(q: TensorView, k: TensorView, options: &Options) -> Resu
     }
     let exact = Exact::new(&head)?;
     let mut logits = memory::filled("logits", LANES * head.keys, 0.0)?;
-    for (block, rows) in matrix.chunks_mut(LANES * shape.keys).enumerate() {
+    for (block, rows) in matrix.chunks_mut(LANES * keys).enumerate() {
         let first = block * LANES;
         exact.logits(&head, first..head.queries.min(first + LANES), &mut logits);
-        for (lane, row) in rows.chunks_exact_mut(shape.keys).enumerate() {
+        for (lane, row) in rows.chunks_exact_mut(keys).enumerate() {
             let visible = head.visible(first + lane);
             softmax(&logits[lane * head.keys..][..visible], &mut row[..visible]);
         }
