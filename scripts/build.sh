@@ -7,7 +7,7 @@ build_wasm() {
   need_node_modules
   need_wasm_tools
   build_module wasm scatterbrain 90000
-  build_module wasm-robust-pca robust_pca 250000
+  build_module wasm-robust-pca robust_pca 140000
 }
 
 # build_module KIND NAME LIMIT: KIND names the feature, the profile (so that two builds of one crate do not overwrite each

@@ -91,9 +91,9 @@ impl Thresholding {
         Ok(thresholding)
     }
 
-    /// Bytes that `new` takes.
+    /// Bytes that `new` takes, and the list of singular values.
     pub fn bytes(long: usize, short: usize) -> u64 {
-        let floats = 2 * short * short + long * short + block_size(short) * (short - 1) + 4 * short;
+        let floats = 2 * short * short + long * short + block_size(short) * (short - 1) + 5 * short;
         (floats * size_of::<f64>() + scratch(short).size_bytes() + HEADROOM) as u64
     }
 
