@@ -17,6 +17,7 @@ mod clusters;
 mod error;
 pub mod features;
 mod memory;
+mod moments;
 mod options;
 mod plan;
 mod random;

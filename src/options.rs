@@ -70,7 +70,7 @@ pub enum Support {
     },
     /// The keys that a walk down a tree of clusters leaves single: recursive k-means of the keys in the metric of the
     /// queries, of which each query opens the most promising parts. With [`Features::Landmarks`] the rest of
-    /// the tree is the low-rank part, and nothing is computed twice. Causal: trees over closed blocks of the past,
+    /// the tree is the low-rank part, and nothing is computed twice. Causal: over closed blocks of the past,
     /// the open block and the first four keys exact.
     Clusters {
         /// Clusters and keys judged per query, at least 1: an upper limit on the entries. Without landmarks a query
@@ -99,6 +99,9 @@ pub enum Features {
         hyperbolic: bool,
         /// Centre keys and queries over tokens first: same expectation, smaller variance. Not causal.
         center: bool,
+        /// Change variables so that keys and queries are as short as the logits allow, by their second moments over
+        /// tokens: same expectation, smaller variance. O(tokens · dim² + dim³). Not causal.
+        balance: bool,
     },
     /// Optimal positive random features (Likhosherstov et al. 2022). Unbiased.
     Optimal {
@@ -106,6 +109,8 @@ pub enum Features {
         count: Option<usize>,
         /// As in [`Features::Favor`].
         center: bool,
+        /// As in [`Features::Favor`].
+        balance: bool,
         /// The mean of `|sqrt(b) (q + k)|^2` to tune for. Measured over the head when `None`, which a
         /// causal call may not do.
         spread: Option<f64>,

@@ -77,8 +77,8 @@ pub(crate) enum LowRankPlan {
 /// A feature map with every size decided.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum FeaturePlan {
-    Favor { count: usize, hyperbolic: bool, center: bool },
-    Optimal { count: usize, center: bool, spread: Option<f64> },
+    Favor { count: usize, hyperbolic: bool, center: bool, balance: bool },
+    Optimal { count: usize, center: bool, balance: bool, spread: Option<f64> },
     Elu,
     Taylor { order: usize },
 }
@@ -165,12 +165,14 @@ impl Plan {
             ));
         }
         match self.feature_map() {
-            Some(FeaturePlan::Favor { center: true, .. } | FeaturePlan::Optimal { center: true, .. }) => {
-                Err(Error::unsupported(
-                    "features.center with causal",
-                    "the mean over all tokens would reveal future ones; leave center out",
-                ))
-            }
+            Some(map) if map.center() => Err(Error::unsupported(
+                "features.center with causal",
+                "the mean over all tokens would reveal future ones; leave center out",
+            )),
+            Some(map) if map.balance() => Err(Error::unsupported(
+                "features.balance with causal",
+                "the moments over all tokens would reveal future ones; leave balance out",
+            )),
             Some(FeaturePlan::Optimal { spread: None, .. }) => Err(Error::unsupported(
                 "features.kind \"optimal\" with causal and without spread",
                 "the spread measured over the head would reveal future tokens; give features.spread, or use \"favor\"",
@@ -197,6 +199,15 @@ impl FeaturePlan {
             FeaturePlan::Taylor { order: 1 } => 1 + dim,
             FeaturePlan::Taylor { .. } => 1 + dim + dim * (dim + 1) / 2,
         }
+    }
+
+    /// Whether queries and keys are both centred.
+    pub fn center(&self) -> bool {
+        matches!(self, FeaturePlan::Favor { center: true, .. } | FeaturePlan::Optimal { center: true, .. })
+    }
+
+    pub fn balance(&self) -> bool {
+        matches!(self, FeaturePlan::Favor { balance: true, .. } | FeaturePlan::Optimal { balance: true, .. })
     }
 }
 
@@ -326,7 +337,7 @@ const LANDMARKS: Features = Features::Landmarks { count: None };
 pub(crate) fn partners(options: &Options) -> (Support, Features) {
     let paper_support =
         if options.causal { Support::Window { size: None } } else { Support::Smyrf { cluster: None, rounds: None } };
-    let paper_features = Features::Favor { count: None, hyperbolic: false, center: false };
+    let paper_features = Features::Favor { count: None, hyperbolic: false, center: false, balance: false };
     let support = options.support.clone().unwrap_or(match options.features {
         None | Some(Features::Landmarks { .. }) => CLUSTERS,
         Some(_) => paper_support,
@@ -439,7 +450,7 @@ fn size_support(support: &Support, shape: Shape, causal: bool, entries: usize) -
 fn size_features(features: &Features, count: usize) -> Result<LowRankPlan> {
     let budgeted = count.clamp(1, MAX_FEATURES);
     Ok(LowRankPlan::Map(match *features {
-        Features::Favor { count, hyperbolic, center } => {
+        Features::Favor { count, hyperbolic, center, balance } => {
             let budgeted = if hyperbolic { (budgeted / 2 * 2).max(2) } else { budgeted };
             let count = whole("features.count", count.unwrap_or(budgeted), MAX_FEATURES)?;
             if hyperbolic && count % 2 == 1 {
@@ -449,11 +460,12 @@ fn size_features(features: &Features, count: usize) -> Result<LowRankPlan> {
                     "an even number when hyperbolic: each direction gives two",
                 ));
             }
-            FeaturePlan::Favor { count, hyperbolic, center }
+            FeaturePlan::Favor { count, hyperbolic, center, balance }
         }
-        Features::Optimal { count, center, spread } => FeaturePlan::Optimal {
+        Features::Optimal { count, center, balance, spread } => FeaturePlan::Optimal {
             count: whole("features.count", count.unwrap_or(budgeted), MAX_FEATURES)?,
             center,
+            balance,
             spread: spread.map(|spread| positive("features.spread", spread)).transpose()?,
         },
         Features::Elu => FeaturePlan::Elu,

@@ -2,8 +2,8 @@
 //! hashes on every machine. Each (batch, head) and each use has a stream of its own: hashing and features are
 //! independent, and so are heads.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use chacha20::ChaCha8Rng;
+use chacha20::rand_core::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
 /// What the numbers are for.

@@ -106,7 +106,7 @@ fn options_out_of_range_are_named() {
         let text = value.to_string();
         refuses(plan(Options { temperature: value, ..Options::default() }), "InvalidOption", &["temperature", &text]);
         refuses(plan(Options { scale: Some(value), ..Options::default() }), "InvalidOption", &["scale", &text]);
-        let fitted = Features::Optimal { count: None, center: false, spread: Some(value) };
+        let fitted = Features::Optimal { count: None, center: false, balance: false, spread: Some(value) };
         refuses(
             plan(Options { features: Some(fitted), ..Options::default() }),
             "InvalidOption",
@@ -159,11 +159,12 @@ fn compressed_sparse_rows_must_be_well_formed() {
 #[test]
 fn features_out_of_range_are_named() {
     let features = |features| plan(Options { features: Some(features), ..Options::default() });
-    let favor = |count, hyperbolic| features(Features::Favor { count: Some(count), hyperbolic, center: false });
+    let favor =
+        |count, hyperbolic| features(Features::Favor { count: Some(count), hyperbolic, center: false, balance: false });
     refuses(favor(0, false), "InvalidOption", &["features.count", "0"]);
     refuses(favor(1 << 20, false), "InvalidOption", &["features.count", "1048576"]);
     refuses(favor(7, true), "InvalidOption", &["features.count", "7", "even"]);
-    let optimal = Features::Optimal { count: Some(0), center: false, spread: None };
+    let optimal = Features::Optimal { count: Some(0), center: false, balance: false, spread: None };
     refuses(features(optimal), "InvalidOption", &["features.count", "0"]);
     for order in [0, 3] {
         refuses(features(Features::Taylor { order }), "InvalidOption", &["features.order", &order.to_string()]);
@@ -191,11 +192,15 @@ fn what_would_reveal_the_future_is_unsupported() {
         let smyrf = Some(Support::Smyrf { cluster, rounds: None });
         refuses(causal(smyrf, None), "Unsupported", &["smyrf", "causal"]);
     }
-    let centred = Features::Favor { count: Some(8), hyperbolic: false, center: true };
+    let centred = Features::Favor { count: Some(8), hyperbolic: false, center: true, balance: false };
     refuses(causal(None, Some(centred)), "Unsupported", &["center", "causal"]);
-    let centred = Features::Optimal { count: Some(8), center: true, spread: Some(1.0) };
+    let centred = Features::Optimal { count: Some(8), center: true, balance: false, spread: Some(1.0) };
     refuses(causal(None, Some(centred)), "Unsupported", &["center", "causal"]);
-    let fitted = Features::Optimal { count: Some(8), center: false, spread: None };
+    let balanced = Features::Favor { count: Some(8), hyperbolic: true, center: false, balance: true };
+    refuses(causal(None, Some(balanced)), "Unsupported", &["features.balance", "causal"]);
+    let balanced = Features::Optimal { count: Some(8), center: false, balance: true, spread: Some(1.0) };
+    refuses(causal(None, Some(balanced)), "Unsupported", &["features.balance", "causal"]);
+    let fitted = Features::Optimal { count: Some(8), center: false, balance: false, spread: None };
     refuses(causal(None, Some(fitted)), "Unsupported", &["optimal", "causal", "spread"]);
 }
 

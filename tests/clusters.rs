@@ -255,7 +255,7 @@ fn landmarks_need_clusters() {
 fn sweeps_run_each_method_with_the_partner_of_the_part_given() {
     let inputs = Inputs::normal(single(100, 200, 8, 5), 1.0, 10);
     let methods = [Method::Exact, Method::Sparse, Method::LowRank, Method::Scatterbrain, Method::Vitality];
-    let favor = Features::Favor { count: None, hyperbolic: false, center: false };
+    let favor = Features::Favor { count: None, hyperbolic: false, center: false, balance: false };
     let smyrf = Support::Smyrf { cluster: None, rounds: None };
     let (clusters, landmarks) = (Support::Clusters { count: None }, Features::Landmarks { count: None });
     let given = |support: Option<&Support>, features: Option<&Features>| Options {
@@ -302,5 +302,23 @@ fn a_logit_scale_beyond_all_numbers_gives_finite_output() {
                 assert!(output.data.iter().all(|x| x.is_finite()), "{options:?}");
             }
         }
+    }
+}
+
+/// A vector added to every key moves all logits of a row alike: softmax does not see it, and clusters should not.
+#[test]
+fn a_shift_common_to_all_keys_costs_no_accuracy() {
+    let (tokens, dim) = (600, 16);
+    let inputs = Inputs::normal(single(tokens, tokens, dim, 8), 1.5, 14);
+    let mut shifted = inputs.clone();
+    shifted
+        .k
+        .chunks_exact_mut(dim)
+        .for_each(|key| key.iter_mut().zip(0..).for_each(|(x, d)| *x += 1e4 * (d % 3) as f32));
+    for causal in [false, true] {
+        let options = Options { method: Method::Scatterbrain, budget: Some(0.1), causal, ..Options::default() };
+        let error = |inputs: &Inputs| error(inputs, &options, &run(inputs, &exact(&options)));
+        let (plain, moved) = (error(&inputs), error(&shifted));
+        assert!(moved < 1.1 * plain, "causal {causal}: {plain} became {moved}");
     }
 }

@@ -208,7 +208,12 @@ fn a_sweep_is_one_decomposition_per_temperature_and_method() {
     let inputs = Inputs::normal(single(30, 40, 8, 5), 1.0, 10);
     let options = Options {
         support: Some(scatterbrain::Support::TopK { count: Some(5) }),
-        features: Some(scatterbrain::Features::Favor { count: Some(16), hyperbolic: false, center: true }),
+        features: Some(scatterbrain::Features::Favor {
+            count: Some(16),
+            hyperbolic: false,
+            center: true,
+            balance: false,
+        }),
         ..Options::default()
     };
     let (temperatures, methods) = ([0.1, 1.0, 10.0], [Method::Sparse, Method::LowRank, Method::Scatterbrain]);

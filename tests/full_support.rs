@@ -236,8 +236,8 @@ fn features_that_overestimate_the_support_do_not_spoil_the_rest() {
     let (queries, keys, dim, kept) = (20, 40, 40, 5);
     for seed in 0..6 {
         for features in [
-            Features::Favor { count: Some(16), hyperbolic: false, center: false },
-            Features::Favor { count: Some(16), hyperbolic: true, center: false },
+            Features::Favor { count: Some(16), hyperbolic: false, center: false, balance: false },
+            Features::Favor { count: Some(16), hyperbolic: true, center: false, balance: false },
         ] {
             let mut inputs = Inputs::normal(single(queries, keys, dim, 2), 0.3, 300 + seed);
             let w = scatterbrain::features::directions(seed, 0, dim, 1);

@@ -158,10 +158,10 @@ fn padded_estimators(keys: usize, causal: bool) -> Vec<Options> {
     if !causal {
         let lsh = Support::Lsh { rounds: Some(2), chunk: Some(6) };
         all.push(Options { support: Some(lsh.clone()), method: Method::Sparse, ..Options::default() });
-        let centred = Features::Favor { count: Some(14), hyperbolic: true, center: true };
+        let centred = Features::Favor { count: Some(14), hyperbolic: true, center: true, balance: false };
         all.push(Options { support: Some(lsh), features: Some(centred), ..Options::default() });
         let smyrf = Support::Smyrf { cluster: Some(5), rounds: Some(3) };
-        let fitted = Features::Optimal { count: Some(14), center: true, spread: None };
+        let fitted = Features::Optimal { count: Some(14), center: true, balance: false, spread: None };
         all.push(Options { support: Some(smyrf), features: Some(fitted), ..Options::default() });
     }
     all

@@ -123,7 +123,7 @@ fn estimators_equal_the_reference_on_real_heads() {
 #[test]
 fn reported_errors_are_those_of_the_outputs() {
     for head in captured().into_iter().step_by(4) {
-        let features = Features::Favor { count: Some(64), hyperbolic: false, center: false };
+        let features = Features::Favor { count: Some(64), hyperbolic: false, center: false, balance: false };
         let support = Support::Window { size: Some(64) };
         let options = Options { support: Some(support), features: Some(features), ..head.options() };
         let seen = analysis::decompose(head.inputs.q(), head.inputs.k(), head.inputs.v(), &options).unwrap();
@@ -153,7 +153,8 @@ fn reported_errors_are_those_of_the_outputs() {
 fn flat_real_heads_gain_from_the_low_rank_part() {
     for head in captured() {
         let support = Some(Support::TopK { count: Some(32) });
-        let features = Some(Features::Favor { count: Some(96), hyperbolic: true, center: !head.causal });
+        let features =
+            Some(Features::Favor { count: Some(96), hyperbolic: true, center: !head.causal, balance: false });
         let error = |options: Options| {
             analysis::decompose(head.inputs.q(), head.inputs.k(), head.inputs.v(), &options).unwrap().relative_error
         };
@@ -172,7 +173,7 @@ fn clusters_do_better_than_the_papers_recipe_on_real_heads() {
         let error = |options: &Options| relative_error(&bridge::wide(&head.run(options)), &exact);
         let support =
             if head.causal { Support::Window { size: None } } else { Support::Smyrf { cluster: None, rounds: None } };
-        let features = Features::Favor { count: None, hyperbolic: false, center: false };
+        let features = Features::Favor { count: None, hyperbolic: false, center: false, balance: false };
         let options = Options { budget: Some(0.125), ..head.options() };
         let paper = error(&Options { support: Some(support), features: Some(features), ..options.clone() });
         let clusters = error(&options);
@@ -184,5 +185,51 @@ fn clusters_do_better_than_the_papers_recipe_on_real_heads() {
         errors.sort_by(f64::total_cmp);
         let median = errors[errors.len() / 2];
         assert!(median < most, "{median:.4} in the median of {errors:?}");
+    }
+}
+
+/// What is asked of `auto`: at every budget the median over the heads of a model is at most 1.1 times that of any
+/// one configuration. Top-k is none: to know its support is to have computed exact attention.
+#[test]
+fn auto_is_within_a_tenth_of_the_best_fixed_method() {
+    let favor = |center| Some(Features::Favor { count: None, hyperbolic: false, center });
+    let optimal = Some(Features::Optimal { count: None, center: false, spread: None });
+    let window = Some(Support::Window { size: None });
+    let lsh = Some(Support::Lsh { rounds: None, chunk: None });
+    let smyrf = Some(Support::Smyrf { cluster: None, rounds: None });
+    let clusters = Some(Support::Clusters { count: None });
+    let landmarks = Some(Features::Landmarks { count: None });
+    let fixed = |causal: bool| {
+        let both =
+            vec![(window.clone(), None), (lsh.clone(), None), (clusters.clone(), None), (None, landmarks.clone())];
+        let random = [(None, favor(false)), (window.clone(), favor(false)), (lsh.clone(), favor(false))];
+        let free = [(smyrf.clone(), None), (None, favor(true)), (None, optimal.clone()), (smyrf.clone(), favor(false))];
+        both.into_iter().chain(random).chain(free.into_iter().filter(move |_| !causal))
+    };
+    for causal in [false, true] {
+        for budget in [0.02, 0.0625, 0.125] {
+            // One list for auto, then one for each fixed method.
+            let mut errors: Vec<Vec<f64>> = vec![Vec::new(); 1 + fixed(causal).count()];
+            for head in captured().into_iter().filter(|head| head.causal == causal) {
+                let exact = bridge::wide(&head.run(&Options { method: Method::Exact, ..head.options() }));
+                for ((support, features), errors) in [(None, None)].into_iter().chain(fixed(causal)).zip(&mut errors) {
+                    let options = Options { support, features, budget: Some(budget), ..head.options() };
+                    errors.push(relative_error(&bridge::wide(&head.run(&options)), &exact));
+                }
+            }
+            let median = |mut errors: Vec<f64>| {
+                errors.sort_by(f64::total_cmp);
+                (errors[(errors.len() - 1) / 2] + errors[errors.len() / 2]) / 2.0
+            };
+            let medians: Vec<f64> = errors.into_iter().map(median).collect();
+            println!("causal {causal}, budget {budget}: auto {:.3}, others {:.3?}", medians[0], &medians[1..]);
+            for (fixed, other) in fixed(causal).zip(&medians[1..]) {
+                assert!(
+                    medians[0] <= 1.1 * other,
+                    "causal {causal}, budget {budget}: {} and {other} of {fixed:?}",
+                    medians[0]
+                );
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ mod oracle;
 
 use harness::data::{Inputs, single};
 use harness::{bridge, cases};
-use oracle::kernel::{Kernel, Map};
+use oracle::kernel::{Centered, Kernel, Map, favor};
 use scatterbrain::{Features, Options, Support, analysis};
 
 const SEEDS: u64 = 2000;
@@ -99,11 +99,11 @@ fn two_thousand_seeds_tell_a_wrong_map() {
         let distance = |by: f64| {
             let estimate = mean_and_error(|seed| {
                 let map = match bridge::map(DIM, &Options { seed, ..options.clone() }, 0).unwrap() {
-                    Map::Favor { directions, hyperbolic, center } => {
-                        Map::Favor { directions: stretched(&directions, by), hyperbolic, center }
+                    Map::Favor { directions, hyperbolic, center, balance } => {
+                        Map::Favor { directions: stretched(&directions, by), hyperbolic, center, balance }
                     }
-                    Map::Optimal { directions, center, spread } => {
-                        Map::Optimal { directions: stretched(&directions, by), center, spread }
+                    Map::Optimal { directions, center, balance, spread } => {
+                        Map::Optimal { directions: stretched(&directions, by), center, balance, spread }
                     }
                     map => map,
                 };
@@ -117,6 +117,33 @@ fn two_thousand_seeds_tell_a_wrong_map() {
             assert!(distance(by) > 4.0, "{options:?}: directions times {by} pass at {}", distance(by));
         }
     }
+}
+
+/// What leaves logits as they are does so on both sides together.
+#[test]
+fn two_thousand_seeds_tell_a_balance_of_one_side() {
+    let inputs = inputs();
+    let features = Features::Favor { count: Some(4), hyperbolic: false, center: true, balance: true };
+    let options = Options { features: Some(features), ..Options::default() };
+    let head = bridge::head(&inputs, &options, 0);
+    let distance = |both: bool| {
+        let estimate = mean_and_error(|seed| {
+            let Some(Map::Favor { directions, .. }) = bridge::map(DIM, &Options { seed, ..options.clone() }, 0) else {
+                unreachable!()
+            };
+            let mut centered = Centered::new(&head, true, true);
+            let balance = centered.balance.as_mut().unwrap();
+            if !both {
+                let one = |i: usize| (0..DIM).map(|j| f64::from(u8::from(i == j))).collect();
+                balance.inverse_transposed = (0..DIM).map(one).collect();
+            }
+            let kernel = centered.features(|x| favor(x, &directions));
+            (0..QUERIES * KEYS).map(|at| kernel.entry(at / KEYS, at % KEYS).value()).collect()
+        });
+        worst(&estimate, &exact(&inputs, &options))
+    };
+    assert!(distance(true) <= 4.0, "both sides: {}", distance(true));
+    assert!(distance(false) > 4.0, "queries alone pass at {}", distance(false));
 }
 
 /// Biased maps must be seen to be biased: these are sold as such.

@@ -7,7 +7,7 @@ mod oracle;
 use harness::bridge;
 use harness::data::{Inputs, single};
 use oracle::head::Head;
-use oracle::kernel::optimal_a;
+use oracle::kernel::{Centered, optimal_a};
 use scatterbrain::{Features, Method, Options, Support, analysis};
 
 const SEEDS: u64 = 12_000;
@@ -91,7 +91,7 @@ fn optimal(head: &Head, at: usize, rows: usize, spread: f64) -> f64 {
 }
 
 fn favor_options(count: usize, hyperbolic: bool) -> Options {
-    let features = Features::Favor { count: Some(count), hyperbolic, center: false };
+    let features = Features::Favor { count: Some(count), hyperbolic, center: false, balance: false };
     Options { features: Some(features), method: Method::LowRank, ..Options::default() }
 }
 
@@ -127,7 +127,7 @@ fn hyperbolic_favor_has_the_variance_of_its_formula() {
 }
 
 fn optimal_options(count: usize, spread: Option<f64>) -> Options {
-    let features = Features::Optimal { count: Some(count), center: false, spread };
+    let features = Features::Optimal { count: Some(count), center: false, balance: false, spread };
     Options { features: Some(features), method: Method::LowRank, ..Options::default() }
 }
 
@@ -191,6 +191,49 @@ fn orthogonal_rows_are_not_worse_than_independent_ones() {
         }
         // Not a tie either: rows that only claim to be orthogonal would show here.
         assert!(sampled < predicted, "dim {dim}: {sampled}, independent rows {predicted}");
+    }
+}
+
+/// Channels in which queries are long and keys short, or the other way round: what balancing mends. The formulas hold for
+/// what the map is given, and say that it is less.
+#[test]
+fn balancing_lowers_the_variance_as_its_formula_says() {
+    let mut inputs = Inputs::normal(single(6, 6, 3, 1), 0.3, 40);
+    for (c, scale) in [2.5, 1.0, 0.4].into_iter().enumerate() {
+        inputs.q[c..].iter_mut().step_by(3).for_each(|x| *x *= scale);
+        inputs.k[c..].iter_mut().step_by(3).for_each(|x| *x /= scale);
+    }
+    let spread = 1.0;
+    let maps = [
+        Features::Favor { count: Some(1), hyperbolic: false, center: false, balance: true },
+        Features::Favor { count: Some(2), hyperbolic: true, center: false, balance: true },
+        Features::Optimal { count: Some(1), center: false, balance: true, spread: Some(spread) },
+    ];
+    for (which, features) in maps.into_iter().enumerate() {
+        let options = Options { features: Some(features), method: Method::LowRank, ..Options::default() };
+        let draws = draws(&inputs, &options);
+        let centered = Centered::new(&draws.head, false, true);
+        let flat = |token: &dyn Fn(usize) -> Vec<f64>| (0..6).flat_map(token).collect();
+        let b = draws.head.b.sqrt();
+        let changed = Head {
+            q: flat(&|i| centered.query(i).iter().map(|x| x / b).collect()),
+            k: flat(&|j| centered.key(j).iter().map(|x| x / b).collect()),
+            v: draws.head.v.clone(),
+            ..draws.head
+        };
+        let formula = |head: &Head, at: usize| match which {
+            0 => favor(head, at, 1),
+            1 => hyperbolic(head, at, 1),
+            _ => optimal(head, at, 1, spread),
+        };
+        let (mut balanced, mut plain) = (0.0, 0.0);
+        for (at, sample) in draws.squared_error.iter().enumerate() {
+            let wanted = formula(&changed, at);
+            assert!(sample.agrees(wanted), "{options:?} entry {at}: {sample:?}, not {wanted}");
+            balanced += wanted;
+            plain += formula(&draws.head, at);
+        }
+        assert!(balanced < 0.7 * plain, "{options:?}: {balanced}, unbalanced {plain}");
     }
 }
 

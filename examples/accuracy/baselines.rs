@@ -4,8 +4,9 @@
 //! get the mean of their logits, which is the logit of their centroid. Softmax and values are as ever. So they cost
 //! more here than they would have to, and no time is given for them.
 
+use crate::clusters::Clusters;
 use crate::head::Head;
-use crate::outcome::{Outcome, relative_error};
+use crate::outcome::{Outcome, RelativeError};
 
 /// A changed row, and what it stands on.
 struct Row {
@@ -16,41 +17,67 @@ struct Row {
     means: usize,
 }
 
-type Baseline = fn(&[f64], usize, usize) -> Row;
+/// What a baseline may know besides the logits of the row.
+struct Setting<'a> {
+    floats: usize,
+    /// Keys in all; the row has as many logits as it sees.
+    keys: usize,
+    causal: bool,
+    /// As many as half of the floats.
+    clusters: &'a Clusters,
+}
 
-const BASELINES: [(&str, Baseline, Baseline); 3] = [
-    ("every s-th key", strided, strided),
-    ("block means", block_means, block_means_causal),
-    ("top-k + one mean (oracle)", top_k_and_mean, top_k_and_mean),
+type Baseline = fn(&Setting, &[f64]) -> Row;
+
+const BASELINES: [(&str, Baseline); 5] = [
+    ("every s-th key", strided),
+    ("block means", block_means),
+    ("search in clusters + one mean", search_and_mean),
+    ("top-k + one mean (oracle)", top_k_and_mean),
+    ("top-k + centroids (oracle)", top_k_and_centroids),
 ];
 
-/// The exact output, and the baselines' outcomes at each budget, budget by budget.
-pub fn exact_and_baselines(head: &Head, budgets: &[f64]) -> (Vec<f64>, Vec<Vec<Outcome>>) {
-    let mut exact = Vec::with_capacity(head.tokens * head.dim);
+/// The exact attention of a head, and the baselines' outcomes.
+pub struct Reference {
+    /// `[tokens, dim]`.
+    pub output: Vec<f64>,
+    /// Mean over rows, in nats.
+    pub entropy: f64,
+    /// Budget by budget.
+    pub baselines: Vec<Vec<Outcome>>,
+}
+
+/// Runs exact attention and every baseline.
+pub fn reference(head: &Head, budgets: &[f64]) -> Reference {
+    let (mut output, mut entropy) = (Vec::with_capacity(head.tokens * head.dim), 0.0);
+    let clusters: Vec<Clusters> = budgets.iter().map(|&budget| Clusters::new(head, head.floats(budget) / 2)).collect();
     let mut runs: Vec<Vec<Running>> =
         budgets.iter().map(|_| BASELINES.iter().map(|_| Running::default()).collect()).collect();
     for query in 0..head.tokens {
         let logits = logits(head, query);
         let weights = softmax(&logits);
-        exact.extend(output(head, &weights));
-        for (&budget, runs) in budgets.iter().zip(&mut runs) {
-            for (run, (_, full, causal)) in runs.iter_mut().zip(BASELINES) {
-                let estimator = if head.causal { causal } else { full };
-                run.add(head, estimator(&logits, head.floats(budget), head.tokens), &weights);
+        entropy -= weights.iter().filter(|&&p| p > 0.0).map(|p| p * p.ln()).sum::<f64>();
+        output.extend(output_row(head, &weights));
+        for ((&budget, clusters), runs) in budgets.iter().zip(&clusters).zip(&mut runs) {
+            let floats = head.floats(budget);
+            let setting = Setting { floats, keys: head.tokens, causal: head.causal, clusters };
+            for (run, (_, estimator)) in runs.iter_mut().zip(BASELINES) {
+                run.add(head, estimator(&setting, &logits), &weights);
             }
         }
     }
-    let outcomes = runs.into_iter().map(|runs| {
-        runs.into_iter().zip(BASELINES).map(|(run, (label, ..))| run.finish(label, &exact, head.tokens)).collect()
+    let baselines = runs.into_iter().map(|runs| {
+        runs.into_iter().zip(BASELINES).map(|(run, (label, _))| run.finish(label, &output, head.tokens)).collect()
     });
-    let outcomes = outcomes.collect();
-    (exact, outcomes)
+    let baselines = baselines.collect();
+    Reference { baselines, entropy: entropy / head.tokens as f64, output }
 }
 
 /// A baseline some rows on.
 #[derive(Default)]
 struct Running {
     output: Vec<f64>,
+    matrix: RelativeError,
     entries: usize,
     means: usize,
     mass: f64,
@@ -58,7 +85,9 @@ struct Running {
 
 impl Running {
     fn add(&mut self, head: &Head, row: Row, exact: &[f64]) {
-        self.output.extend(output(head, &softmax(&row.logits)));
+        let weights = softmax(&row.logits);
+        self.output.extend(output_row(head, &weights));
+        exact.iter().zip(&weights).for_each(|(&x, &y)| self.matrix.add(x, y));
         self.means += row.means;
         for (&weight, _) in exact.iter().zip(&row.exact).filter(|(_, exact)| **exact) {
             self.entries += 1;
@@ -70,7 +99,8 @@ impl Running {
         let per_row = |count: usize| count as f64 / rows as f64;
         Outcome {
             label,
-            errors: vec![relative_error(exact, self.output.iter().copied())],
+            errors: vec![RelativeError::of(exact, self.output.iter().copied())],
+            matrix_error: Some(self.matrix.value()),
             mass: (self.entries > 0).then_some(self.mass / rows as f64),
             entries: per_row(self.entries),
             features: per_row(self.means),
@@ -80,50 +110,81 @@ impl Running {
 }
 
 /// Softmax over every s-th key, the first one among them.
-fn strided(logits: &[f64], floats: usize, keys: usize) -> Row {
-    let stride = keys.div_ceil(floats);
+fn strided(setting: &Setting, logits: &[f64]) -> Row {
+    let stride = setting.keys.div_ceil(setting.floats);
     let exact: Vec<bool> = (0..logits.len()).map(|key| key % stride == 0).collect();
     let kept = logits.iter().zip(&exact).map(|(&logit, &exact)| if exact { logit } else { f64::NEG_INFINITY });
     Row { logits: kept.collect(), exact, means: 0 }
 }
 
-/// As many blocks of neighbouring keys as there are floats, each with its centroid and mean value.
-fn block_means(logits: &[f64], floats: usize, keys: usize) -> Row {
-    let bounds: Vec<usize> = (0..=floats).map(|block| block * keys / floats).collect();
-    let mut row = Row { logits: logits.to_vec(), exact: vec![false; keys], means: floats };
-    bounds.windows(2).for_each(|ends| level(&mut row.logits[ends[0]..ends[1]]));
+/// As many blocks of neighbouring keys as there are floats, each with its centroid and mean value. Causal: blocks that end
+/// before the query as means, the one that it is in exactly; they are the smallest that keep the longest row
+/// within the budget, or where none do, as long as the square root of the keys, which takes the least.
+fn block_means(setting: &Setting, logits: &[f64]) -> Row {
+    let &Setting { floats, keys, .. } = setting;
+    let mut row = Row { logits: logits.to_vec(), exact: vec![false; logits.len()], means: floats };
+    if !setting.causal {
+        let bounds: Vec<usize> = (0..=floats).map(|block| block * keys / floats).collect();
+        bounds.windows(2).for_each(|ends| level(&mut row.logits[ends[0]..ends[1]]));
+        return row;
+    }
+    let size = (1..=keys).find(|size| size + keys / size <= floats).unwrap_or((keys as f64).sqrt() as usize);
+    row.means = logits.len() / size;
+    row.logits[..row.means * size].chunks_exact_mut(size).for_each(level);
+    row.exact[row.means * size..].fill(true);
     row
 }
 
-/// Blocks that end before the query as means, the one that it is in exactly. The blocks are the smallest that keep
-/// the longest row within the budget; where none do, the square root of the keys, which takes the least.
-fn block_means_causal(logits: &[f64], floats: usize, keys: usize) -> Row {
-    let size = (1..=keys).find(|size| size + keys / size <= floats).unwrap_or((keys as f64).sqrt() as usize);
-    let closed = logits.len() / size;
-    let mut row = Row { logits: logits.to_vec(), exact: vec![false; logits.len()], means: closed };
-    row.logits[..closed * size].chunks_exact_mut(size).for_each(level);
-    row.exact[closed * size..].fill(true);
+/// An inverted file: half of the floats are centroids, which the query compares; the other half the keys of the best
+/// clusters. One mean for every other key in sight. Causal: the clusters know the future, which can only help.
+fn search_and_mean(setting: &Setting, logits: &[f64]) -> Row {
+    let means = setting.clusters.mean_logits(logits);
+    let mut order: Vec<u32> = (0..logits.len() as u32).collect();
+    let cluster = |key: u32| setting.clusters.labels[key as usize];
+    order.sort_by(|&a, &b| means[cluster(b)].total_cmp(&means[cluster(a)]).then(cluster(a).cmp(&cluster(b))));
+    let mut row = keep_and_mean(logits, &order, setting.floats - setting.clusters.count());
+    row.means += setting.clusters.count();
     row
 }
 
 /// The largest logits, found by looking at all of them, and one mean for every other key in sight.
-fn top_k_and_mean(logits: &[f64], floats: usize, _: usize) -> Row {
+fn top_k_and_mean(setting: &Setting, logits: &[f64]) -> Row {
+    keep_and_mean(logits, &top(logits, setting.floats - 1), setting.floats - 1)
+}
+
+/// The largest logits for half of the floats, and for every other key the centroid of its cluster, to second order.
+fn top_k_and_centroids(setting: &Setting, logits: &[f64]) -> Row {
+    let means = setting.clusters.mean_logits(logits);
+    let count = setting.floats - setting.clusters.count();
     let mut row = Row { logits: logits.to_vec(), exact: vec![true; logits.len()], means: 0 };
-    let count = floats - 1;
-    if count >= logits.len() {
-        return row;
+    for &key in top(logits, count).iter().skip(count) {
+        let cluster = setting.clusters.labels[key as usize];
+        row.logits[key as usize] = means[cluster] + setting.clusters.half_variances[cluster].ln_1p();
+        row.exact[key as usize] = false;
+        row.means = setting.clusters.count();
     }
-    let mut order: Vec<usize> = (0..logits.len()).collect();
-    if count > 0 {
-        order.select_nth_unstable_by(count, |&a, &b| logits[b].total_cmp(&logits[a]));
-    }
-    let rest = &order[count..];
-    let mean = rest.iter().map(|&key| logits[key]).sum::<f64>() / rest.len() as f64;
-    for &key in rest {
-        (row.logits[key], row.exact[key]) = (mean, false);
-    }
-    row.means = 1;
     row
+}
+
+/// The first `count` keys of `order` as they are, one mean for the rest.
+fn keep_and_mean(logits: &[f64], order: &[u32], count: usize) -> Row {
+    let mut row = Row { logits: logits.to_vec(), exact: vec![true; logits.len()], means: 0 };
+    let rest = &order[count.min(order.len())..];
+    let mean = rest.iter().map(|&key| logits[key as usize]).sum::<f64>() / rest.len() as f64;
+    for &key in rest {
+        (row.logits[key as usize], row.exact[key as usize]) = (mean, false);
+        row.means = 1;
+    }
+    row
+}
+
+/// All keys, those with the `count` largest logits first.
+pub fn top(logits: &[f64], count: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..logits.len() as u32).collect();
+    if (1..logits.len()).contains(&count) {
+        order.select_nth_unstable_by(count, |&a, &b| logits[b as usize].total_cmp(&logits[a as usize]));
+    }
+    order
 }
 
 /// Every number becomes their mean.
@@ -132,7 +193,7 @@ fn level(numbers: &mut [f64]) {
     numbers.fill(mean);
 }
 
-fn logits(head: &Head, query: usize) -> Vec<f64> {
+pub fn logits(head: &Head, query: usize) -> Vec<f64> {
     let q: Vec<f64> = head.q[query * head.dim..][..head.dim].iter().map(|&x| f64::from(x) * head.scale).collect();
     let keys = head.k.chunks_exact(head.dim).take(head.visible(query));
     keys.map(|key| {
@@ -146,7 +207,7 @@ fn logits(head: &Head, query: usize) -> Vec<f64> {
     .collect()
 }
 
-fn softmax(logits: &[f64]) -> Vec<f64> {
+pub fn softmax(logits: &[f64]) -> Vec<f64> {
     let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut weights: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
     let total: f64 = weights.iter().sum();
@@ -154,9 +215,9 @@ fn softmax(logits: &[f64]) -> Vec<f64> {
     weights
 }
 
-fn output(head: &Head, weights: &[f64]) -> Vec<f64> {
+pub fn output_row(head: &Head, weights: &[f64]) -> Vec<f64> {
     let mut sums = vec![0.0; head.dim];
-    for (value, &weight) in head.v.chunks_exact(head.dim).zip(weights).filter(|(_, weight)| **weight > 0.0) {
+    for (value, &weight) in head.v.chunks_exact(head.dim).zip(weights).filter(|(_, weight)| **weight != 0.0) {
         sums.iter_mut().zip(value).for_each(|(sum, &x)| *sum += weight * f64::from(x));
     }
     sums

@@ -3,7 +3,9 @@
 //! `make accuracy` runs it: Markdown on stdout, progress on stderr, and with `--json FILE` every head by itself.
 
 mod baselines;
+mod clusters;
 mod head;
+mod low_rank;
 mod methods;
 mod outcome;
 mod report;
@@ -12,7 +14,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use baselines::exact_and_baselines;
+use baselines::reference;
 use head::Head;
 use report::Measured;
 
@@ -42,16 +44,23 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn measure(head: &Head) -> Result<Measured, Box<dyn Error>> {
-    let (exact, baselines) = exact_and_baselines(head, &BUDGETS);
+    let reference = reference(head, &BUDGETS);
     let configured: Vec<_> = methods::methods().into_iter().filter(|method| method.fits(head)).collect();
     let mut outcomes = Vec::new();
-    for (budget, baselines) in BUDGETS.into_iter().zip(baselines) {
-        let mut row = vec![methods::exact().run(head, budget, &exact)?];
+    for (budget, baselines) in BUDGETS.into_iter().zip(reference.baselines) {
+        let mut row = vec![methods::exact().run(head, budget, &reference.output)?];
         for method in &configured {
-            row.push(method.run(head, budget, &exact)?);
+            row.push(method.run(head, budget, &reference.output)?);
         }
         row.extend(baselines);
+        row.extend(low_rank::top_k_and_svd(head, budget, &reference.output));
         outcomes.push(row);
     }
-    Ok(Measured { head: head.name.clone(), group: head.group().to_owned(), outcomes })
+    Ok(Measured {
+        head: head.name.clone(),
+        group: head.group().to_owned(),
+        tokens: head.tokens,
+        entropy: reference.entropy,
+        outcomes,
+    })
 }

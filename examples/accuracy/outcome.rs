@@ -5,6 +5,8 @@ pub struct Outcome {
     pub label: &'static str,
     /// `|O - Ô|_F / |O|_F`, one for each seed.
     pub errors: Vec<f64>,
+    /// `|P - P̂|_F / |P|_F` of the matrices whose rows sum to 1, mean over the seeds looked at.
+    pub matrix_error: Option<f64>,
     /// Share of the exact softmax mass that the support covers, mean over rows; where there is a support and it was
     /// looked at.
     pub mass: Option<f64>,
@@ -47,12 +49,26 @@ pub fn median(numbers: impl Iterator<Item = f64>) -> Option<f64> {
     }
 }
 
-/// `|O - Ô|_F / |O|_F`.
-pub fn relative_error(exact: &[f64], estimate: impl Iterator<Item = f64>) -> f64 {
-    let (mut difference, mut norm) = (0.0, 0.0);
-    for (x, y) in exact.iter().zip(estimate) {
-        difference += (x - y).powi(2);
-        norm += x.powi(2);
+/// `|X - Y|_F / |X|_F`, summed up element by element.
+#[derive(Default)]
+pub struct RelativeError {
+    difference: f64,
+    exact: f64,
+}
+
+impl RelativeError {
+    pub fn of(exact: &[f64], estimate: impl Iterator<Item = f64>) -> f64 {
+        let mut error = RelativeError::default();
+        exact.iter().zip(estimate).for_each(|(&x, y)| error.add(x, y));
+        error.value()
     }
-    (difference / norm).sqrt()
+
+    pub fn add(&mut self, exact: f64, estimate: f64) {
+        self.difference += (exact - estimate).powi(2);
+        self.exact += exact.powi(2);
+    }
+
+    pub fn value(&self) -> f64 {
+        (self.difference / self.exact).sqrt()
+    }
 }

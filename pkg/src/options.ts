@@ -122,6 +122,11 @@ export interface FavorFeatures {
   hyperbolic?: boolean | undefined;
   /** Centre queries and keys first: same expectation, smaller variance. Not causal. Default false. */
   center?: boolean | undefined;
+  /**
+   * Change variables by the second moments of queries and keys, so that both are as short as the logits allow:
+   * same expectation, smaller variance, most of it with `center`. Not causal. Default false.
+   */
+  balance?: boolean | undefined;
 }
 
 /** Optimal positive random features (Likhosherstov et al. 2022). Unbiased. */
@@ -131,6 +136,8 @@ export interface OptimalFeatures {
   count?: number | undefined;
   /** As for `"favor"`. Default false. */
   center?: boolean | undefined;
+  /** As for `"favor"`. Default false. */
+  balance?: boolean | undefined;
   /**
    * The mean of |q + k|^2 * scale / temperature to tune for. A positive number. Default: measured over the head,
    * which a causal call may not do.

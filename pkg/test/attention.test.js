@@ -105,7 +105,9 @@ const estimators = [
   ...[
     { kind: "favor", count: 32 },
     { kind: "favor", count: 32, hyperbolic: true, center: true },
+    { kind: "favor", count: 32, center: true, balance: true },
     { kind: "optimal", count: 33, center: true },
+    { kind: "optimal", count: 33, balance: true },
     { kind: "optimal", spread: 1.5 },
     { kind: "elu" },
     { kind: "taylor" },

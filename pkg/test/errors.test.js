@@ -203,6 +203,12 @@ table("attention", good, [
     "Unsupported",
     "center",
   ],
+  [
+    "causal and balanced",
+    { causal: true, features: { kind: "optimal", balance: true, spread: 1 } },
+    "Unsupported",
+    "features.balance",
+  ],
   ["causal, spread measured", { causal: true, features: { kind: "optimal" } }, "Unsupported", "spread"],
 ]);
 

@@ -48,8 +48,14 @@ const support = () =>
 const features = () =>
   pick([
     () => undefined,
-    () => ({ kind: "favor", count: size(), hyperbolic: maybe(true), center: maybe(true) }),
-    () => ({ kind: "optimal", count: size(), center: maybe(true), spread: maybe(2) }),
+    () => ({
+      kind: "favor",
+      count: size(),
+      hyperbolic: maybe(true),
+      center: maybe(true),
+      balance: maybe(true),
+    }),
+    () => ({ kind: "optimal", count: size(), center: maybe(true), balance: maybe(true), spread: maybe(2) }),
     () => ({ kind: "elu" }),
     () => ({ kind: "taylor", order: pick([undefined, 1, 2]) }),
     () => ({ kind: "favor", count: strange() }),

@@ -66,3 +66,34 @@ test("so does the memory of robust PCA, which only those hold that called it", a
   assert((await used()) <= fresh);
   bystander.dispose();
 });
+
+test("memory that is freed serves calls of other sizes", async () => {
+  const sb = await load();
+  const sizes = [2048, 96, 1500, 700, 3000, 40];
+  const round = async (seed) => {
+    for (const queries of sizes) {
+      await sb.attention({ ...tensors({ heads: 2, queries, dim: 32 }), budget: 0.1, seed });
+      await sb.decompose({ ...tensors({ queries: queries >> 2, dim: 16 }), budget: 0.1, seed });
+    }
+  };
+  await round(0);
+  const used = await bytes();
+  for (let seed = 1; seed < 6; seed++) await round(seed);
+  assert((await bytes()) < used * 1.1, `${await bytes()} after ${used} bytes`);
+});
+
+test("what the memory cannot hold is refused, call after call, and the next one runs", async () => {
+  const sb = await load();
+  const small = { ...tensors({ queries: 64, dim: 8 }), method: "exact" };
+  await sb.attention(small);
+  // Leaves some 100 MiB of the 4 GiB, without touching the pages taken.
+  const { memory } = await instance();
+  memory.grow(65536 - 1600 - memory.buffer.byteLength / 65536);
+  const large = { ...tensors({ queries: 7000, dim: 1 }), method: "exact" };
+  for (let i = 0; i < 3; i++) {
+    await assert.rejects(sb.decompose(large), { code: "OutOfMemory" });
+    assert(distance((await sb.attention(small)).output, attend(small).output) < 2e-6);
+  }
+  const middling = { ...large, ...tensors({ queries: 2000, dim: 1 }) };
+  assert.equal((await sb.decompose(middling)).exact.length, 2000 * 2000);
+});

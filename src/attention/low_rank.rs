@@ -3,7 +3,7 @@
 use crate::attention::Head;
 use crate::attention::prefix::Prefix;
 use crate::error::Result;
-use crate::features::{FeatureMap, KeyFeatures, QueryTile};
+use crate::features::{Balance, FeatureMap, KeyFeatures, QueryTile};
 use crate::plan::{FeaturePlan, Plan};
 use crate::simd::{LANES, Lanes, Panels, pair_products, panel_count, product};
 
@@ -80,7 +80,8 @@ impl LowRank {
         }
         let directions = (count * shape.dim * 3 * size_of::<f64>()) as u64;
         let state = (count * panel_count(shape.value_dim) * LANES * 3 * size_of::<f32>()) as u64;
-        Panels::bytes(shape.keys, count) + directions + state
+        let balance = if plan.feature_map().is_some_and(|map| map.balance()) { Balance::bytes(shape.dim) } else { 0 };
+        Panels::bytes(shape.keys, count) + directions + state + balance
     }
 }
 

@@ -1,7 +1,7 @@
 //! Lloyd's algorithm for up to 16 clusters: all distances of 16 points are one tile.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
+use chacha20::ChaCha8Rng;
+use chacha20::rand_core::Rng;
 
 use crate::simd::{LANES, Lanes, product};
 

@@ -4,57 +4,42 @@
 //! distance is Euclidean between Lᵀk and Lᵀk', and the mean squared distance of a cluster's keys from their
 //! centroid is the variance of their logits, averaged over queries.
 
+use crate::clusters::tree::WHAT;
 use crate::error::Result;
-use crate::memory;
+use crate::moments::{Moments, cholesky, stride};
+use crate::simd::add_weighted_rows;
 
-pub(crate) struct Metric {
+pub(super) struct Metric {
     dim: usize,
-    /// L, lower triangular, row-major.
+    /// L, lower triangular, row-major `[dim, stride(dim)]`.
     lower: Vec<f64>,
 }
 
 impl Metric {
-    /// From queries, row-major `[_, dim]`. O(queries · dim²).
-    pub fn new(queries: &[f32], dim: usize) -> Result<Metric> {
-        let mut s = memory::filled("the cluster tree", dim * dim, 0.0f64)?;
-        for query in queries.chunks_exact(dim) {
-            for (i, row) in s.chunks_exact_mut(dim).enumerate() {
-                let x = f64::from(query[i]);
-                row[..=i].iter_mut().zip(query).for_each(|(sum, &y)| *sum += x * f64::from(y));
-            }
-        }
-        let count = (queries.len() / dim).max(1) as f64;
-        s.iter_mut().for_each(|x| *x /= count);
-        let trace: f64 = (0..dim).map(|i| s[i * dim + i]).sum();
-        // Queries may span less than the space; no direction may count for nothing at all.
-        let floor = (1e-6 * trace / dim as f64).max(f64::MIN_POSITIVE);
-        (0..dim).for_each(|i| s[i * dim + i] += floor);
-        cholesky(&mut s, dim, floor);
-        Ok(Metric { dim, lower: s })
+    /// Of queries, whose moments are about 0. O(dim³).
+    pub fn new(queries: &Moments, dim: usize) -> Result<Metric> {
+        let mut lower = queries.mean(WHAT)?;
+        cholesky(&mut lower, dim);
+        Ok(Metric { dim, lower })
     }
 
-    /// Lᵀk of each key, row-major, into `out`.
+    /// Lᵀ(k - mean) of each key, row-major, into `out`: distances do not depend on the mean, and what all keys have in
+    /// common takes no digits.
     pub fn transform(&self, keys: &[f32], out: &mut [f32]) {
-        let mut sums = vec![0.0f64; self.dim];
+        let mut mean = vec![0.0f64; self.dim];
+        for key in keys.chunks_exact(self.dim) {
+            mean.iter_mut().zip(key).for_each(|(sum, &x)| *sum += f64::from(x));
+        }
+        let count = (keys.len() / self.dim).max(1) as f64;
+        mean.iter_mut().for_each(|sum| *sum /= count);
+        let mut centred = vec![0.0f64; self.dim];
+        let mut sums = vec![0.0f64; stride(self.dim)];
         for (key, out) in keys.chunks_exact(self.dim).zip(out.chunks_exact_mut(self.dim)) {
+            centred.iter_mut().zip(key).zip(&mean).for_each(|((out, &x), mean)| *out = f64::from(x) - mean);
             sums.fill(0.0);
-            for (row, &x) in self.lower.chunks_exact(self.dim).zip(key) {
-                sums.iter_mut().zip(row).for_each(|(sum, l)| *sum += l * f64::from(x));
-            }
+            add_weighted_rows(&centred, &self.lower, &mut sums);
             out.iter_mut().zip(&sums).for_each(|(out, &sum)| *out = sum as f32);
         }
-    }
-}
-
-/// The lower Cholesky factor, in place of the lower half of `s`; the upper half becomes 0.
-fn cholesky(s: &mut [f64], dim: usize, floor: f64) {
-    for j in 0..dim {
-        for i in j..dim {
-            let dot: f64 = (0..j).map(|k| s[i * dim + k] * s[j * dim + k]).sum();
-            let rest = s[i * dim + j] - dot;
-            s[i * dim + j] = if i == j { rest.max(floor * 1e-6).sqrt() } else { rest / s[j * dim + j] };
-        }
-        s[j * dim + j + 1..(j + 1) * dim].fill(0.0);
     }
 }
 
@@ -66,12 +51,14 @@ mod tests {
     fn metric_is_the_mean_squared_logit_difference() {
         let dim = 3;
         let queries: Vec<f32> = (0..30).map(|i| (i as f32 * 1.3).sin()).collect();
-        let metric = Metric::new(&queries, dim).unwrap();
-        let key = [0.3, -1.0, 2.0];
-        let mut x = [0.0; 3];
-        metric.transform(&key, &mut x);
-        let square: f32 = x.iter().map(|x| x * x).sum();
-        let dot = |q: &[f32]| q.iter().zip(&key).map(|(a, b)| a * b).sum::<f32>();
+        let mut moments = Moments::new(WHAT, vec![0.0; dim]).unwrap();
+        queries.chunks(6).for_each(|some| moments.add(some));
+        let metric = Metric::new(&moments, dim).unwrap();
+        let keys = [0.3, -1.0, 2.0, 1.5, 0.25, -0.5];
+        let mut points = [0.0; 6];
+        metric.transform(&keys, &mut points);
+        let square: f32 = (0..3).map(|d| (points[d] - points[3 + d]).powi(2)).sum();
+        let dot = |q: &[f32]| q.iter().zip(0..).map(|(a, d)| a * (keys[d] - keys[3 + d])).sum::<f32>();
         let mean: f32 = queries.chunks_exact(dim).map(|q| dot(q).powi(2)).sum::<f32>() / 10.0;
         assert!((square - mean).abs() < 1e-4 * mean, "{square} {mean}");
     }

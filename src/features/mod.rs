@@ -3,17 +3,20 @@
 //! Positive maps are kept as logarithms until something to subtract from them is known, so that no
 //! temperature overflows them. Taylor polynomials have negative features and are kept as values.
 
+mod balance;
 mod directions;
 mod keys;
 mod polynomial;
 
+pub(crate) use balance::Balance;
 pub use directions::directions;
 pub(crate) use keys::KeyFeatures;
 
 use crate::attention::{Head, saturate};
 use crate::error::Result;
+use crate::moments::stride;
 use crate::plan::{FeaturePlan, Plan};
-use crate::simd::{LANES, Lanes, Panels, exp_tile, panel_count, product};
+use crate::simd::{LANES, Lanes, Panels, add_weighted_rows, exp_tile, panel_count, product};
 
 /// Elements of inputs scaled by sqrt(b) saturate here: squared norms then stay finite.
 const INPUT_LIMIT: f64 = 1e15;
@@ -25,12 +28,22 @@ const LOG_LIMIT: f64 = 1e33;
 pub(crate) struct FeatureMap {
     kind: Kind,
     count: usize,
-    /// From the scaled queries and the keys of the head to x' = sqrt(b) x.
-    query_factor: f64,
-    key_factor: f64,
-    /// Means of x' over tokens; zeros where the map is not centred.
-    query_mean: Vec<f64>,
-    key_mean: Vec<f64>,
+    queries: Side,
+    keys: Side,
+}
+
+/// From the head's scaled queries, or from its keys, to x'.
+struct Side {
+    /// What is subtracted first; zeros where the map is not centred.
+    mean: Vec<f64>,
+    change: Change,
+}
+
+enum Change {
+    /// x' = sqrt(b) x.
+    Factor(f64),
+    /// One side of a [`Balance`].
+    Rows(Vec<f64>),
 }
 
 enum Kind {
@@ -49,20 +62,24 @@ impl FeatureMap {
     /// Draws or fits the map. O(features · dim²) for random features.
     pub fn new(features: FeaturePlan, plan: &Plan, head: &Head) -> Result<FeatureMap> {
         let (dim, count) = (head.dim, features.count(head.dim));
-        let (center_keys, center_queries) = match features {
-            FeaturePlan::Favor { center, .. } | FeaturePlan::Optimal { center, .. } => (center, center),
-            FeaturePlan::Elu => (false, false),
-            FeaturePlan::Taylor { .. } => (!head.causal, false),
+        let center_keys = match features {
+            FeaturePlan::Taylor { .. } => !head.causal,
+            _ => features.center(),
         };
-        let root = plan.logit_scale.sqrt();
-        let (query_factor, key_factor) = (1.0 / root, root);
+        let centre = |tokens: &[f32], center: bool| if center { mean(tokens, dim) } else { vec![0.0; dim] };
+        let (query_mean, key_mean) = (centre(&head.q, features.center()), centre(&head.k, center_keys));
+        let (change_queries, change_keys) = if features.balance() {
+            let Balance { queries, keys } = Balance::new(head, &query_mean, &key_mean)?;
+            (Change::Rows(queries), Change::Rows(keys))
+        } else {
+            let root = plan.logit_scale.sqrt();
+            (Change::Factor(1.0 / root), Change::Factor(root))
+        };
         let mut map = FeatureMap {
             kind: Kind::Elu,
             count,
-            query_factor,
-            key_factor,
-            query_mean: if center_queries { mean(&head.q, query_factor, dim) } else { vec![0.0; dim] },
-            key_mean: if center_keys { mean(&head.k, key_factor, dim) } else { vec![0.0; dim] },
+            queries: Side { mean: query_mean, change: change_queries },
+            keys: Side { mean: key_mean, change: change_keys },
         };
         map.kind = match features {
             FeaturePlan::Favor { hyperbolic, .. } => map.exponential(plan, head, hyperbolic, 0.0)?,
@@ -107,29 +124,9 @@ impl FeatureMap {
 
     /// Mean over queries and keys of |q' + k'|².
     fn spread(&self, head: &Head) -> f64 {
-        let moments = |tokens: &[f32], factor: f64, centre: &[f64]| {
-            let square: f64 = tokens
-                .chunks_exact(head.dim)
-                .flat_map(|token| token.iter().zip(centre))
-                .map(|(&x, m)| (f64::from(x) * factor - m).powi(2))
-                .sum();
-            let drift: Vec<f64> = mean(tokens, factor, head.dim).iter().zip(centre).map(|(x, m)| x - m).collect();
-            (square / (tokens.len() / head.dim).max(1) as f64, drift)
-        };
-        let (q_square, q_mean) = moments(&head.q, self.query_factor, &self.query_mean);
-        let (k_square, k_mean) = moments(&head.k, self.key_factor, &self.key_mean);
+        let (q_square, q_mean) = self.queries.lengths(&head.q);
+        let (k_square, k_mean) = self.keys.lengths(&head.k);
         q_square + k_square + 2.0 * q_mean.iter().zip(&k_mean).map(|(q, k)| q * k).sum::<f64>()
-    }
-
-    /// x' of up to 16 tokens, as columns `[dim, 16]`.
-    fn columns(tokens: &[f32], factor: f64, mean: &[f64]) -> Vec<Lanes> {
-        let mut columns = vec![[0.0; LANES]; mean.len()];
-        for (lane, token) in tokens.chunks_exact(mean.len()).enumerate() {
-            for ((column, &x), mean) in columns.iter_mut().zip(token).zip(mean) {
-                column[lane] = saturate(f64::from(x) * factor - mean, INPUT_LIMIT);
-            }
-        }
-        columns
     }
 
     /// Features of up to 16 queries, `[features, 16]`: logarithms or values.
@@ -160,7 +157,7 @@ impl FeatureMap {
         for first in (0..head.keys).step_by(LANES) {
             let last = head.keys.min(first + LANES);
             let tokens = &head.k[first * head.dim..last * head.dim];
-            let columns = Self::columns(tokens, self.key_factor, &self.key_mean);
+            let columns = self.keys.columns(tokens);
             match &self.kind {
                 Kind::Exponential { directions, constants } => {
                     let offsets = half_squares(&columns);
@@ -189,23 +186,23 @@ impl FeatureMap {
         Ok(panels)
     }
 
-    /// Centring queries leaves each key a weight, `exp(mean_q'·(k' - mean_k'))`; its logarithm.
+    /// Centring queries leaves each key a weight, `exp(mean_q·(k - mean_k))`; its logarithm.
     fn log_weight(&self, head: &Head, key: usize) -> f64 {
         let k = &head.k[key * head.dim..(key + 1) * head.dim];
-        let centred = k.iter().zip(&self.key_mean).map(|(&k, m)| f64::from(k) * self.key_factor - m);
-        centred.zip(&self.query_mean).map(|(k, q)| k * q).sum::<f64>().clamp(-LOG_LIMIT, LOG_LIMIT)
+        let centred = k.iter().zip(&self.keys.mean).map(|(&k, m)| f64::from(k) - m);
+        centred.zip(&self.queries.mean).map(|(k, q)| k * q).sum::<f64>().clamp(-LOG_LIMIT, LOG_LIMIT)
     }
 
-    /// Centring keys leaves each row a factor, `exp(q'·mean_k')`; its logarithm.
+    /// Centring keys leaves each row a factor, `exp(q·mean_k)`; its logarithm.
     fn log_factor(&self, head: &Head, query: usize) -> f64 {
-        let dot = head.query(query).iter().zip(&self.key_mean).map(|(&q, m)| f64::from(q) * self.query_factor * m);
+        let dot = head.query(query).iter().zip(&self.keys.mean).map(|(&q, m)| f64::from(q) * m);
         dot.sum::<f64>().clamp(-LOG_LIMIT, LOG_LIMIT)
     }
 
     /// Features of queries `first..last` (at most 16), `[features, 16]`: logarithms or values.
     pub fn unscaled_queries(&self, head: &Head, first: usize, last: usize) -> Vec<Lanes> {
         let tokens = &head.q[first * head.dim..last * head.dim];
-        let columns = Self::columns(tokens, self.query_factor, &self.query_mean);
+        let columns = self.queries.columns(tokens);
         let mut features = vec![[0.0; LANES]; self.count];
         self.query_tile(&columns, &mut features);
         features
@@ -240,6 +237,45 @@ impl FeatureMap {
     }
 }
 
+impl Side {
+    /// x' of up to 16 tokens, as columns `[dim, 16]`.
+    fn columns(&self, tokens: &[f32]) -> Vec<Lanes> {
+        let dim = self.mean.len();
+        let mut columns = vec![[0.0; LANES]; dim];
+        let mut centred = vec![0.0; dim];
+        let mut changed = vec![0.0; stride(dim)];
+        for (lane, token) in tokens.chunks_exact(dim).enumerate() {
+            for ((out, &x), mean) in centred.iter_mut().zip(token).zip(&self.mean) {
+                *out = f64::from(x) - mean;
+            }
+            match &self.change {
+                Change::Factor(factor) => changed.iter_mut().zip(&centred).for_each(|(out, x)| *out = x * factor),
+                Change::Rows(rows) => {
+                    changed.fill(0.0);
+                    add_weighted_rows(&centred, rows, &mut changed);
+                }
+            }
+            columns.iter_mut().zip(&changed).for_each(|(column, &x)| column[lane] = saturate(x, INPUT_LIMIT));
+        }
+        columns
+    }
+
+    /// Means over tokens of |x'|² and of x'.
+    fn lengths(&self, tokens: &[f32]) -> (f64, Vec<f64>) {
+        let dim = self.mean.len();
+        let (mut square, mut mean) = (0.0, vec![0.0; dim]);
+        for tokens in tokens.chunks(LANES * dim) {
+            for (mean, column) in mean.iter_mut().zip(self.columns(tokens)) {
+                square += column.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
+                *mean += column.iter().map(|&x| f64::from(x)).sum::<f64>();
+            }
+        }
+        let count = (tokens.len() / dim).max(1) as f64;
+        mean.iter_mut().for_each(|x| *x /= count);
+        (square / count, mean)
+    }
+}
+
 /// Scales one query's features, given as values, by the keys' scales, so that the largest is 1 in size; returns the
 /// logarithm of what was divided out.
 pub(crate) fn scale_values(features: &mut [f32], key_scale: &[f32]) -> f64 {
@@ -269,14 +305,14 @@ fn half_squares(columns: &[Lanes]) -> Lanes {
     sums.map(|sum| (sum / 2.0) as f32)
 }
 
-/// Mean over tokens of factor · x.
-fn mean(tokens: &[f32], factor: f64, dim: usize) -> Vec<f64> {
+/// Mean over tokens.
+fn mean(tokens: &[f32], dim: usize) -> Vec<f64> {
     let mut sums = vec![0.0; dim];
     for token in tokens.chunks_exact(dim) {
         sums.iter_mut().zip(token).for_each(|(sum, &x)| *sum += f64::from(x));
     }
     let count = (tokens.len() / dim).max(1) as f64;
-    sums.iter_mut().for_each(|sum| *sum *= factor / count);
+    sums.iter_mut().for_each(|sum| *sum /= count);
     sums
 }
 

@@ -49,6 +49,16 @@ impl Panels {
         Ok(panels)
     }
 
+    /// Adds rows of zeros, up to `rows` of them in all.
+    pub fn grow(&mut self, what: &'static str, rows: usize) -> Result<()> {
+        let mut grown = Panels::zeros(what, rows, self.cols)?;
+        for p in 0..self.count() {
+            grown.panel_mut(p)[..self.rows].copy_from_slice(self.panel(p));
+        }
+        *self = grown;
+        Ok(())
+    }
+
     /// Overwrites with the transpose of a row-major `[up to cols, rows]`, times `factor`; columns that
     /// `source` does not reach become zero.
     pub fn fill_columns(&mut self, source: &[f32], factor: f32) {

@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 use crate::attention::Head;
-use crate::clusters::{Forest, Walk};
+use crate::clusters::{Child, Index, Walk};
 use crate::error::Result;
 use crate::simd::LANES;
 use crate::support::Rows;
 
 pub(crate) struct Clusters {
-    forest: Forest,
+    index: Index,
     budget: usize,
     walk: Walk,
     direct: Vec<u32>,
@@ -18,23 +18,24 @@ pub(crate) struct Clusters {
 
 impl Clusters {
     pub fn new(seed: u64, head: &Head, budget: usize) -> Result<Clusters> {
-        let forest = Forest::new(seed, head)?;
-        Ok(Clusters { forest, budget, walk: Walk::default(), direct: Vec::new(), keys: Vec::new() })
+        let index = Index::new(seed, head)?;
+        Ok(Clusters { index, budget, walk: Walk::default(), direct: Vec::new(), keys: Vec::new() })
     }
 
     /// The rows of `queries`, which must come in ascending order.
     pub fn rows(&mut self, head: &Head, queries: Range<usize>, out: &mut Rows) -> Result<()> {
         for query in queries {
-            self.forest.advance(head, query, &mut self.direct)?;
+            self.index.advance(head, query, &mut self.direct)?;
             let mut budget = self.budget.saturating_sub(self.direct.len());
             self.keys.clear();
             self.keys.extend(self.direct.iter().map(|&key| u64::from(key)));
             // A budget spent on clusters before the first key is reached would leave the row without a support.
             loop {
-                self.walk.descend(&self.forest.trees, head.query(query), budget, true);
+                self.walk.descend(self.index.tree(), head.query(query), budget, true);
                 for judged in self.walk.frontier() {
-                    let keys = self.forest.trees[judged.tree as usize].keys(judged.node);
-                    self.keys.extend(keys.iter().filter(|_| keys.len() == 1).map(|&key| u64::from(key)));
+                    if let Child::Key(key) = judged.child {
+                        self.keys.push(u64::from(key));
+                    }
                 }
                 if !self.keys.is_empty() {
                     break;

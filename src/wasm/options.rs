@@ -103,10 +103,12 @@ fn features(field: Field) -> Result<Features> {
             count: fields.size("count", MAX_FEATURES)?,
             hyperbolic: fields.flag("hyperbolic")?,
             center: fields.flag("center")?,
+            balance: fields.flag("balance")?,
         },
         "optimal" => Features::Optimal {
             count: fields.size("count", MAX_FEATURES)?,
             center: fields.flag("center")?,
+            balance: fields.flag("balance")?,
             spread: fields.number("spread")?,
         },
         "elu" => Features::Elu,

@@ -40,12 +40,12 @@ pub fn map(dim: usize, options: &Options, slice: usize) -> Option<Map> {
         _ => {}
     }
     Some(match *options.features.as_ref().expect("cases name their features") {
-        Features::Favor { count, hyperbolic, center } => {
+        Features::Favor { count, hyperbolic, center, balance } => {
             let count = count.expect("cases name their sizes") / (1 + usize::from(hyperbolic));
-            Map::Favor { directions: directions(count), hyperbolic, center }
+            Map::Favor { directions: directions(count), hyperbolic, center, balance }
         }
-        Features::Optimal { count, center, spread } => {
-            Map::Optimal { directions: directions(count.expect("cases name their sizes")), center, spread }
+        Features::Optimal { count, center, balance, spread } => {
+            Map::Optimal { directions: directions(count.expect("cases name their sizes")), center, balance, spread }
         }
         Features::Elu => Map::Elu,
         Features::Taylor { order } => Map::Taylor { order },

@@ -36,18 +36,21 @@ pub fn estimators(keys: usize, count: usize, causal: bool) -> Vec<Options> {
 pub fn maps(count: usize, causal: bool) -> Vec<Features> {
     let even = count.next_multiple_of(2);
     let mut all = vec![
-        Features::Favor { count: Some(count), hyperbolic: false, center: false },
-        Features::Favor { count: Some(even), hyperbolic: true, center: false },
-        Features::Optimal { count: Some(count), center: false, spread: Some(3.0) },
+        Features::Favor { count: Some(count), hyperbolic: false, center: false, balance: false },
+        Features::Favor { count: Some(even), hyperbolic: true, center: false, balance: false },
+        Features::Optimal { count: Some(count), center: false, balance: false, spread: Some(3.0) },
         Features::Elu,
         Features::Taylor { order: 1 },
         Features::Taylor { order: 2 },
     ];
     if !causal {
-        all.push(Features::Favor { count: Some(count), hyperbolic: false, center: true });
-        all.push(Features::Favor { count: Some(even), hyperbolic: true, center: true });
-        all.push(Features::Optimal { count: Some(count), center: true, spread: None });
-        all.push(Features::Optimal { count: Some(count), center: false, spread: None });
+        all.push(Features::Favor { count: Some(count), hyperbolic: false, center: true, balance: false });
+        all.push(Features::Favor { count: Some(even), hyperbolic: true, center: true, balance: false });
+        all.push(Features::Optimal { count: Some(count), center: true, balance: false, spread: None });
+        all.push(Features::Optimal { count: Some(count), center: false, balance: false, spread: None });
+        all.push(Features::Favor { count: Some(count), hyperbolic: false, center: false, balance: true });
+        all.push(Features::Favor { count: Some(even), hyperbolic: true, center: true, balance: true });
+        all.push(Features::Optimal { count: Some(count), center: true, balance: true, spread: None });
     }
     all
 }
@@ -73,7 +76,7 @@ pub fn clustered(keys: usize, causal: bool) -> Vec<Options> {
     let count = Some((keys / 3).max(1));
     let clusters = Some(Support::Clusters { count });
     let landmarks = Some(Features::Landmarks { count });
-    let favor = Some(Features::Favor { count: Some(12), hyperbolic: false, center: false });
+    let favor = Some(Features::Favor { count: Some(12), hyperbolic: false, center: false, balance: false });
     let mut all = vec![
         Options { support: clusters.clone(), features: landmarks.clone(), ..method(Method::Scatterbrain) },
         Options { support: clusters.clone(), ..method(Method::Sparse) },

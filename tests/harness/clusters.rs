@@ -14,7 +14,7 @@ use crate::oracle::estimator::{output_row, relative_error};
 use crate::oracle::head::Head;
 
 /// Causal: keys are closed off in blocks of this many, and the first few are always exact.
-pub const BLOCK: usize = 32;
+pub const BLOCK: usize = 16;
 pub const SINKS: usize = 4;
 
 /// A budget for every node of every tree is exact attention.
@@ -164,23 +164,39 @@ fn closed(head: &Head, i: usize) -> usize {
     (i / BLOCK).min(head.key_length / BLOCK)
 }
 
-/// The queries by whose metric the tree that holds `key` was made, which tells the trees of a row apart. Causal trees
-/// are the ones of the binary number of closed blocks, largest first.
+/// Blocks of the roots after so many are closed, as the documentation has it: equal ones merge, and all do when those
+/// after the first come to half of it.
+fn roots(closed: usize) -> Vec<usize> {
+    let mut roots: Vec<usize> = Vec::new();
+    for blocks in 1..=closed {
+        roots.push(1);
+        if 2 * (blocks - roots[0]) >= roots[0] {
+            roots = vec![blocks];
+        }
+        while roots.len() > 1 && roots[roots.len() - 1] == roots[roots.len() - 2] {
+            let last = roots.pop().unwrap();
+            *roots.last_mut().unwrap() += last;
+        }
+    }
+    roots
+}
+
+/// The queries by whose metric the root that holds `key` was made, which tells the roots of a row apart.
 fn tree(head: &Head, i: usize, key: usize) -> usize {
     if !head.causal {
         return head.queries;
     }
-    let (closed, mut end) = (closed(head, i), 0);
-    for bit in (0..usize::BITS).rev().filter(|bit| closed >> bit & 1 == 1) {
-        end += 1 << bit;
+    let mut end = 0;
+    for blocks in roots(closed(head, i)) {
+        end += blocks;
         if key < end * BLOCK {
-            return head.queries.min(end * BLOCK);
+            return end * BLOCK;
         }
     }
-    panic!("key {key} is in no tree of row {i}");
+    panic!("key {key} is under no root of row {i}");
 }
 
-/// The most that row i may judge: its budget, but the keys in no tree and the roots of trees in any case.
+/// The most that row i may judge: its budget, but the keys in no tree and the roots in any case.
 pub fn limit(queries_seen: usize, keys: usize, causal: bool, budget: usize) -> usize {
     if !causal {
         return budget.max(1);
@@ -188,5 +204,5 @@ pub fn limit(queries_seen: usize, keys: usize, causal: bool, budget: usize) -> u
     let closed = (queries_seen / BLOCK).min(keys / BLOCK);
     let visible = keys.min(queries_seen + 1);
     let direct = visible.min(SINKS) + visible.saturating_sub((closed * BLOCK).max(SINKS));
-    budget.max(direct + closed.count_ones() as usize)
+    budget.max(direct + roots(closed).len())
 }

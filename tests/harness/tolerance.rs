@@ -4,6 +4,7 @@
 //! sum_j e_ij, a probability by e_ij + |p_ij| sum_j e_ij, and an output by sum_j e_ij (|v_j| + |o_i|). To that comes
 //! the rounding of the sums themselves.
 
+use crate::oracle::balance::Rows;
 use crate::oracle::estimator::Row;
 use crate::oracle::head::Head;
 use crate::oracle::kernel::{Centered, Kernel, Map, optimal_a};
@@ -119,14 +120,14 @@ impl RowBounds {
 impl FeatureRounding {
     fn new(head: &Head, map: &Map) -> FeatureRounding {
         match map {
-            Map::Favor { directions, center, hyperbolic } => {
+            Map::Favor { directions, center, balance, hyperbolic } => {
                 let count = directions.len() * (1 + usize::from(*hyperbolic));
-                FeatureRounding::exponential(head, directions, *center, 0.0, count)
+                FeatureRounding::exponential(head, &Centered::new(head, *center, *balance), directions, 0.0, count)
             }
-            Map::Optimal { directions, center, spread } => {
-                let centered = Centered::new(head, *center);
+            Map::Optimal { directions, center, balance, spread } => {
+                let centered = Centered::new(head, *center, *balance);
                 let a = optimal_a(spread.unwrap_or_else(|| centered.spread(head)), head.dim);
-                FeatureRounding::exponential(head, directions, *center, a, directions.len())
+                FeatureRounding::exponential(head, &centered, directions, a, directions.len())
             }
             Map::Elu => {
                 // Relative error of exp(x') for x' < 0 is that of its argument.
@@ -149,23 +150,33 @@ impl FeatureRounding {
         }
     }
 
-    /// ln f_r(x) = constant_r + stretch w_r.x' - |x'|^2/2 + (x'.mean of the other side), each term rounded.
-    fn exponential(head: &Head, directions: &[Vec<f64>], center: bool, a: f64, count: usize) -> FeatureRounding {
-        let Centered { mean_q, mean_k, .. } = Centered::new(head, center);
+    /// ln f_r(x) = constant_r + stretch w_r.x' - |x'|^2/2 + (x.mean of the other side), each term rounded.
+    fn exponential(head: &Head, centered: &Centered, directions: &[Vec<f64>], a: f64, count: usize) -> FeatureRounding {
+        let Centered { mean_q, mean_k, balance, .. } = centered;
         let stretch = (1.0 - 4.0 * a).sqrt();
-        let token = |x: Vec<f64>, own: &[f64], other: &[f64]| {
+        let token = |x: Vec<f64>, own: &[f64], other: &[f64], balanced: Option<Vec<f64>>| {
             let x = plus_magnitudes(&x, own);
+            let given = balanced.unwrap_or_else(|| x.clone());
             let term = |w: &Vec<f64>| {
                 let constant = head.dim as f64 / 4.0 * (1.0 - 4.0 * a).ln() + a.abs() * dot(w, w);
-                stretch * magnitude(w, &x) + constant
+                stretch * magnitude(w, &given) + constant
             };
             let largest = directions.iter().map(term).fold(0.0, f64::max);
             let count = (directions.len() as f64).ln();
-            UNIT * (growth(head.dim) + 6.0) * (largest + norm(&x).powi(2) / 2.0 + magnitude(&x, other) + count)
+            UNIT * (growth(head.dim) + 6.0) * (largest + norm(&given).powi(2) / 2.0 + magnitude(&x, other) + count)
+        };
+        let query = |i| {
+            let given = balance.as_ref().map(|b| plus_condition(&centered.query(i), &b.m, &centered.q[i]));
+            token(head.scaled_query(i), mean_q, mean_k, given)
+        };
+        let key = |j| {
+            let given =
+                balance.as_ref().map(|b| plus_condition(&centered.key(j), &b.inverse_transposed, &centered.k[j]));
+            token(head.scaled_key(j), mean_k, mean_q, given)
         };
         FeatureRounding::Positive {
-            q: (0..head.queries).map(|i| token(head.scaled_query(i), &mean_q, &mean_k)).collect(),
-            k: (0..head.keys).map(|j| token(head.scaled_key(j), &mean_k, &mean_q)).collect(),
+            q: (0..head.queries).map(query).collect(),
+            k: (0..head.keys).map(key).collect(),
             count,
         }
     }
@@ -197,4 +208,11 @@ impl FeatureRounding {
 
 fn plus_magnitudes(x: &[f64], mean: &[f64]) -> Vec<f64> {
     x.iter().zip(mean).map(|(x, m)| x.abs() + m.abs()).collect()
+}
+
+/// |x'| of a balanced token, whose change of variables is itself only known as well as f64 can find it: moments have
+/// conditions up to 10^6 dim. In units of f32's roundoff that is a small share of the terms that x' is summed from.
+fn plus_condition(changed: &[f64], rows: &Rows, x: &[f64]) -> Vec<f64> {
+    let condition = 1e6 * x.len() as f64 * (f64::EPSILON / UNIT);
+    changed.iter().zip(rows).map(|(y, row)| y.abs() + condition * magnitude(row, x)).collect()
 }

@@ -1,13 +1,14 @@
 //! The feature maps, as the dense kernel f(q_i).f(k_j) that they stand for.
 
+use super::balance::Balance;
 use super::head::Head;
 use super::{Entry, dot, log_sum_exp, mean};
 
 /// A feature map with the Gaussian directions that it was drawn with, one row of `dim` numbers each.
 #[derive(Debug, Clone)]
 pub enum Map {
-    Favor { directions: Vec<Vec<f64>>, hyperbolic: bool, center: bool },
-    Optimal { directions: Vec<Vec<f64>>, center: bool, spread: Option<f64> },
+    Favor { directions: Vec<Vec<f64>>, hyperbolic: bool, center: bool, balance: bool },
+    Optimal { directions: Vec<Vec<f64>>, center: bool, balance: bool, spread: Option<f64> },
     Elu,
     Taylor { order: usize },
 }
@@ -23,23 +24,23 @@ pub enum Kernel {
 impl Kernel {
     pub fn new(head: &Head, map: &Map) -> Kernel {
         match map {
-            Map::Favor { directions, hyperbolic, center } => {
-                let centered = Centered::new(head, *center);
+            Map::Favor { directions, hyperbolic, center, balance } => {
+                let centered = Centered::new(head, *center, *balance);
                 if *hyperbolic {
                     centered.features(|x| hyperbolic_features(x, directions))
                 } else {
                     centered.features(|x| favor(x, directions))
                 }
             }
-            Map::Optimal { directions, center, spread } => {
-                let centered = Centered::new(head, *center);
+            Map::Optimal { directions, center, balance, spread } => {
+                let centered = Centered::new(head, *center, *balance);
                 let a = optimal_a(spread.unwrap_or_else(|| centered.spread(head)), head.dim);
                 centered.features(|x| optimal(x, directions, a))
             }
             Map::Elu => {
                 // ln(elu(x) + 1) = x for x < 0 and ln(1 + x) otherwise.
                 let ln = |x: &[f64]| x.iter().map(|&x| if x < 0.0 { x } else { x.ln_1p() }).collect();
-                Centered::new(head, false).features(ln)
+                Centered::new(head, false, false).features(ln)
             }
             Map::Taylor { order } => {
                 let Centered { q, k, mean_k, .. } = Centered::keys_only(head, !head.causal);
@@ -63,23 +64,37 @@ impl Kernel {
     }
 }
 
-/// Queries and keys after x' = sqrt(b) x and centring. The factors that centring splits off are
-/// exp(q'.mu_k) for a query and exp(mu_q.(k' - mu_k)) for a key.
+/// Queries and keys after x' = sqrt(b) x and centring, then balanced for the map alone. The factors that centring
+/// splits off are exp(q'.mu_k) for a query and exp(mu_q.(k' - mu_k)) for a key.
 pub struct Centered {
     pub q: Vec<Vec<f64>>,
     pub k: Vec<Vec<f64>>,
     pub mean_q: Vec<f64>,
     pub mean_k: Vec<f64>,
+    pub balance: Option<Balance>,
 }
 
 impl Centered {
-    pub fn new(head: &Head, center: bool) -> Centered {
+    pub fn new(head: &Head, center: bool, balance: bool) -> Centered {
         let mut centered = Centered::keys_only(head, center);
         if center {
             centered.mean_q = mean(centered.q.iter().cloned(), head.dim);
         }
         centered.q = centered.q.iter().map(|q| minus(q, &centered.mean_q)).collect();
+        if balance {
+            centered.balance = Some(Balance::new(&centered.q, &centered.k[..head.key_length], head.dim));
+        }
         centered
+    }
+
+    /// What the map is given of query i.
+    pub fn query(&self, i: usize) -> Vec<f64> {
+        self.balance.as_ref().map_or_else(|| self.q[i].clone(), |balance| balance.query(&self.q[i]))
+    }
+
+    /// What the map is given of key j.
+    pub fn key(&self, j: usize) -> Vec<f64> {
+        self.balance.as_ref().map_or_else(|| self.k[j].clone(), |balance| balance.key(&self.k[j]))
     }
 
     pub fn keys_only(head: &Head, center: bool) -> Centered {
@@ -91,26 +106,30 @@ impl Centered {
             k: (0..head.keys).map(|j| minus(&head.scaled_key(j), &mean_k)).collect(),
             mean_q: zero,
             mean_k,
+            balance: None,
         }
     }
 
     /// ln of the features of every centred query and key, with the factors that centring split off.
-    fn features(&self, ln_map: impl Fn(&[f64]) -> Vec<f64>) -> Kernel {
+    pub fn features(&self, ln_map: impl Fn(&[f64]) -> Vec<f64>) -> Kernel {
         let plus = |features: Vec<f64>, ln: f64| features.iter().map(|u| u + ln).collect();
+        let row = |(i, q): (usize, &Vec<f64>)| {
+            plus(ln_map(&self.query(i)), dot(q, &self.mean_k) + dot(&self.mean_q, &self.mean_k))
+        };
+        let column = |(j, k): (usize, &Vec<f64>)| plus(ln_map(&self.key(j)), dot(&self.mean_q, k));
         Kernel::Positive {
-            q: (self.q.iter())
-                .map(|q| plus(ln_map(q), dot(q, &self.mean_k) + dot(&self.mean_q, &self.mean_k)))
-                .collect(),
-            k: self.k.iter().map(|k| plus(ln_map(k), dot(&self.mean_q, k))).collect(),
+            q: self.q.iter().enumerate().map(row).collect(),
+            k: self.k.iter().enumerate().map(column).collect(),
         }
     }
 
     /// The mean of |q' + k'|^2 over queries and unmasked keys.
     pub fn spread(&self, head: &Head) -> f64 {
         let mut sum = 0.0;
-        for q in &self.q {
-            for k in &self.k[..head.key_length] {
-                sum += q.iter().zip(k).map(|(x, y)| (x + y) * (x + y)).sum::<f64>();
+        let keys: Vec<Vec<f64>> = (0..head.key_length).map(|j| self.key(j)).collect();
+        for i in 0..head.queries {
+            for k in &keys {
+                sum += self.query(i).iter().zip(k).map(|(x, y)| (x + y) * (x + y)).sum::<f64>();
             }
         }
         sum / f64::max((head.queries * head.key_length) as f64, 1.0)
@@ -122,7 +141,7 @@ fn minus(x: &[f64], y: &[f64]) -> Vec<f64> {
 }
 
 /// f(x)_r = exp(w_r.x - |x|^2/2) / sqrt(m).
-fn favor(x: &[f64], directions: &[Vec<f64>]) -> Vec<f64> {
+pub fn favor(x: &[f64], directions: &[Vec<f64>]) -> Vec<f64> {
     let ln_sqrt_m = (directions.len() as f64).ln() / 2.0;
     directions.iter().map(|w| dot(w, x) - dot(x, x) / 2.0 - ln_sqrt_m).collect()
 }

@@ -4,6 +4,7 @@
 // Each test binary compiles its own copy and uses a part of it.
 #![allow(dead_code)]
 
+pub mod balance;
 pub mod estimator;
 pub mod head;
 pub mod kernel;

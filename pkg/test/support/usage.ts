@@ -73,8 +73,8 @@ const supports: Support[] = [
   { kind: "explicit", indptr: [0, 0], indices: [] },
 ];
 const features: Features[] = [
-  { kind: "favor", count: 64, hyperbolic: true, center: true },
-  { kind: "optimal", count: 64, center: true, spread: 2 },
+  { kind: "favor", count: 64, hyperbolic: true, center: true, balance: true },
+  { kind: "optimal", count: 64, center: true, balance: true, spread: 2 },
   { kind: "elu" },
   { kind: "taylor", order: 2 },
 ];
