@@ -1,34 +1,40 @@
 # shellcheck shell=bash
 # Sourced: Rust -> pkg/dist/wasm -> pkg/dist -> www/dist. Each function builds what it stands on first.
 
-readonly wasm_gzip_limit=90000
-readonly wasm_module=pkg/dist/wasm/scatterbrain_bg.wasm
-
+# Two modules from one crate: what a page loads, and robust PCA, which is fetched when it is first asked for.
 build_wasm() {
   need_rust
   need_node_modules
   need_wasm_tools
-  local cargo_options=(--locked --features wasm) stamp=node_modules/.cache/scatterbrain/wasm.sum inputs
-  step "Compiling Rust to WebAssembly" \
-    cargo build --profile wasm --lib --target $wasm_target "${cargo_options[@]}"
+  build_module wasm scatterbrain 90000
+  build_module wasm-robust-pca robust_pca 140000
+}
+
+# build_module KIND NAME LIMIT: KIND names the feature, the profile (so that two builds of one crate do not overwrite each
+# other's output) and the folder in pkg/dist; NAME begins the files in it; LIMIT is for its size with gzip.
+build_module() {
+  local kind=$1 name=$2 limit=$3 out=pkg/dist/$1 stamp=node_modules/.cache/scatterbrain/$1.sum inputs
+  local module=$out/${name}_bg.wasm cargo_options=(--locked --no-default-features --features "$kind")
+  step "Compiling Rust to WebAssembly, $kind" \
+    cargo build --profile "$kind" --lib --target $wasm_target "${cargo_options[@]}"
   # wasm-opt takes the most time. The stamp names its output too: a module built by hand is not taken for ours.
-  inputs=$(sha256sum <<<"$tools $(cat "$(target_dir)/$wasm_target/wasm/scatterbrain.wasm" \
+  inputs=$(sha256sum <<<"$tools $(cat "$(target_dir)/$wasm_target/$kind/scatterbrain.wasm" \
     Cargo.toml package-lock.json scripts/build.sh | sha256sum)")
-  if ! [[ -f $stamp && -f $wasm_module && $(<$stamp) == "$inputs $(sha256sum <$wasm_module)" ]]; then
-    rm -rf pkg/dist/wasm
-    step "Optimising the WebAssembly module" \
-      wasm-pack build --profile wasm --target web --mode no-install --no-pack --no-gitignore \
-      --out-dir pkg/dist/wasm --out-name scatterbrain -- "${cargo_options[@]}"
+  if ! [[ -f $stamp && -f $module && $(<"$stamp") == "$inputs $(sha256sum <"$module")" ]]; then
+    rm -rf "$out"
+    step "Optimising the WebAssembly module, $kind" \
+      wasm-pack build --profile "$kind" --target web --mode no-install --no-pack --no-gitignore \
+      --out-dir "$out" --out-name "$name" -- "${cargo_options[@]}"
     mkdir -p "${stamp%/*}"
-    printf '%s\n' "$inputs $(sha256sum <$wasm_module)" >$stamp
+    printf '%s\n' "$inputs $(sha256sum <"$module")" >"$stamp"
   fi
-  node scripts/wasm-size.js $wasm_module $wasm_gzip_limit
+  node scripts/wasm-size.js "$module" "$limit"
 }
 
 build_package() {
   build_wasm
   # A source file that was renamed or removed must not live on in the package.
-  find pkg/dist -mindepth 1 -maxdepth 1 ! -name wasm -exec rm -rf {} +
+  find pkg/dist -mindepth 1 -maxdepth 1 ! -name 'wasm*' -exec rm -rf {} +
   step "Compiling the npm package's TypeScript" tsc -p pkg
 }
 

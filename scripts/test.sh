@@ -45,7 +45,7 @@ native_tests() { cargo test --locked; }
 # The runner's own limit, 20 s for all tests together, is too short for a loaded machine.
 browser_tests() {
   CHROMEDRIVER=$chromedriver WASM_BINDGEN_TEST_TIMEOUT=300 \
-    cargo test --locked --target $wasm_target --features wasm --test browser
+    cargo test --locked --target $wasm_target --no-default-features --features wasm --test browser
 }
 
 # Its own target folder, since a change of flags rebuilds everything in a shared one.

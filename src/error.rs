@@ -27,10 +27,10 @@ pub enum Error {
         /// What it may be.
         expected: String,
     },
-    /// NaN or an infinity in an input tensor.
-    #[error("{name}[{index}] is {}: attention needs finite numbers", non_finite(*value))]
+    /// NaN or an infinity in the input.
+    #[error("Unexpected {name}[{index}]: {}, expected a finite number", non_finite(*value))]
     NonFinite {
-        /// The tensor: `q`, `k` or `v`.
+        /// The tensor, `q`, `k` or `v`, or `matrix`.
         name: &'static str,
         /// Position in the flat array.
         index: usize,
@@ -95,8 +95,8 @@ fn non_finite(value: f32) -> &'static str {
 /// A number for a message. In the npm package JavaScript writes it: Rust's own float formatting would be a
 /// tenth of the module's size.
 pub(crate) fn number(x: f64) -> String {
-    #[cfg(all(feature = "wasm", target_arch = "wasm32"))]
+    #[cfg(all(feature = "binding", target_arch = "wasm32"))]
     return js_sys::Number::from(x).to_string_with_radix(10).map(String::from).unwrap_or_default();
-    #[cfg(not(all(feature = "wasm", target_arch = "wasm32")))]
+    #[cfg(not(all(feature = "binding", target_arch = "wasm32")))]
     x.to_string()
 }

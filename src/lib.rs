@@ -24,7 +24,7 @@ mod random;
 mod shape;
 mod simd;
 pub mod support;
-#[cfg(feature = "wasm")]
+#[cfg(feature = "binding")]
 mod wasm;
 
 pub use attention::{Inputs, Phase, Run, Stats, attention, attention_with_stats};

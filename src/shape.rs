@@ -128,6 +128,16 @@ impl Shape {
         Ok(())
     }
 
+    /// For analyses of one head.
+    pub(crate) fn check_one_head(&self) -> Result<()> {
+        for (name, count) in [("shape.batch", self.batch), ("shape.heads", self.heads)] {
+            if count != 1 {
+                return Err(Error::shape(name, count, "1"));
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn check_lengths(&self, q: usize, k: usize, v: usize) -> Result<()> {
         for (name, formula, length, expected) in [
             ("q.length", "batch * heads * queries * dim", q, self.q_len()),

@@ -4,8 +4,9 @@ mod harness;
 mod oracle;
 
 use harness::cases;
-use harness::data::{Inputs, single};
+use harness::data::{Inputs, Random, single};
 use peak_alloc::PeakAlloc;
+use scatterbrain::analysis::{RobustPcaOptions, robust_pca};
 use scatterbrain::{Method, Options, Plan, Shape, attention_with_stats};
 
 #[global_allocator]
@@ -59,6 +60,18 @@ fn planned_memory_bounds_what_is_taken() {
                     loosest = loosest.max(planned as f64 / taken as f64);
                 }
             }
+        }
+    }
+    for (rows, columns) in [(1, 1), (1, 50), (300, 200), (200, 300), (1500, 20)] {
+        let matrix = Random::new(2).normals(rows * columns, 1.0);
+        let mut planned = 0;
+        let peak = peak_of(|| {
+            let options = RobustPcaOptions { max_iterations: 3, ..RobustPcaOptions::default() };
+            planned = robust_pca(&matrix, rows, columns, &options).unwrap().peak_bytes;
+        });
+        let taken = 4 * matrix.len() as u64 + peak;
+        if taken > planned + OVERHEAD {
+            failures.push(format!("robust PCA of {rows} x {columns}: took {taken}, planned {planned}"));
         }
     }
     let first: Vec<&str> = failures.iter().map(String::as_str).take(8).collect();

@@ -1,8 +1,8 @@
-import { enter, type JobKind, leave, readInstructionSet, Task } from "./engine.js";
+import { core, robustPca, type Task } from "./engine.js";
 import { ScatterbrainError } from "./errors.js";
-import { checkSignal, readCall } from "./inputs.js";
-import type { AttentionOptions, DecomposeOptions, SweepOptions } from "./options.js";
-import type { AttentionResult, Decomposition, SweepPoint } from "./results.js";
+import { checkSignal, copied, readCall, readRobustPcaCall, type Watch } from "./inputs.js";
+import type { AttentionOptions, DecomposeOptions, RobustPcaOptions, SweepOptions } from "./options.js";
+import type { AttentionResult, Decomposition, RobustPcaResult, SweepPoint } from "./results.js";
 import { nextTurn } from "./turns.js";
 
 /** How long one slice of work may hold the thread, in milliseconds: short enough for a smooth page. */
@@ -17,11 +17,15 @@ export class Scatterbrain {
   /** Where calls are computed. */
   readonly backend = "wasm";
   /** Vector instructions of the module: `"simd128"`, or `"scalar"` if it was built without. */
-  readonly instructionSet: string = readInstructionSet();
+  readonly instructionSet: string = core.readInstructionSet();
+  readonly #startRobustPca: () => Promise<void>;
+  #usesRobustPca = false;
   #disposed = false;
 
-  constructor() {
-    enter();
+  /** `startRobustPca` sees to it that the module for robust PCA runs. */
+  constructor(startRobustPca: () => Promise<void>) {
+    this.#startRobustPca = startRobustPca;
+    core.enter();
   }
 
   /** Attention of all heads. Rejects with a `ScatterbrainError`. */
@@ -40,30 +44,63 @@ export class Scatterbrain {
   }
 
   /**
+   * Splits a matrix, or the attention matrix of one head, into a low-rank and a sparse part by principal component
+   * pursuit (Candès et al. 2011, arXiv 0912.3599). The module for it is fetched at the first call. Takes time that grows
+   * with rows * columns * min(rows, columns): some 20 seconds for a head of 1,000 tokens.
+   */
+  async robustPca(options: RobustPcaOptions): Promise<RobustPcaResult> {
+    this.#checkAlive();
+    let call = readRobustPcaCall(options);
+    checkSignal(call.signal);
+    if (!this.#usesRobustPca) {
+      // What is given may change while the module is on its way.
+      call = copied(call);
+      await this.#startRobustPca();
+      this.#checkAlive();
+      checkSignal(call.signal);
+      if (!this.#usesRobustPca) robustPca.enter();
+      this.#usesRobustPca = true;
+    }
+    const task = robustPca.task(({ RobustPcaJob }) =>
+      "matrix" in call
+        ? RobustPcaJob.matrix(call.matrix, call.rows, call.columns, call.options)
+        : RobustPcaJob.head(call.q, call.k, call.options),
+    );
+    return this.#finish(task, call) as Promise<RobustPcaResult>;
+  }
+
+  /**
    * Ends this object's life: calls in flight and later ones reject with code `Disposed`. Memory is handed back
    * when nothing else that `load` gave is in use. A second call does nothing.
    */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    void leave();
+    void core.leave();
+    if (this.#usesRobustPca) void robustPca.leave();
   }
 
-  async #run(kind: JobKind, options: unknown): Promise<unknown> {
+  async #run(kind: "attention" | "decompose" | "sweep", options: unknown): Promise<unknown> {
     this.#checkAlive();
-    const call = readCall(options);
-    checkSignal(call.signal);
-    const task = new Task(kind, call);
+    const { q, k, v, options: rest, ...watch } = readCall(options);
+    checkSignal(watch.signal);
+    return this.#finish(
+      core.task(({ Job }) => Job[kind](q, k, v, rest)),
+      watch,
+    );
+  }
+
+  async #finish(task: Task, { signal, onProgress }: Watch): Promise<unknown> {
     try {
       for (let done = 0; done < 1; ) {
         await nextTurn();
         this.#checkAlive();
-        checkSignal(call.signal);
+        checkSignal(signal);
         done = Math.max(done, task.step(SLICE));
-        call.onProgress?.(done);
+        onProgress?.(done);
       }
       this.#checkAlive();
-      checkSignal(call.signal);
+      checkSignal(signal);
       return task.finish();
     } finally {
       task.free();

@@ -1,128 +1,150 @@
 /**
- * The one WebAssembly instance of this realm. The glue that wasm-bindgen writes keeps it in a module-level
- * variable, so all that `load` returns shares it. A trap, or a JavaScript exception that crosses WebAssembly
- * frames, leaves it with a wrong stack and leaked memory: then a fresh one takes its place, and the jobs of the
- * old one are lost.
+ * The WebAssembly instances of this realm, one for each module. The glue that wasm-bindgen writes keeps an instance in
+ * a module-level variable, so all that `load` returns shares it. A trap, or a JavaScript exception that crosses
+ * WebAssembly frames, leaves it with a wrong stack and leaked memory: then a fresh one takes its place, and the jobs
+ * of the old one are lost.
  */
 import { type ErrorCode, ScatterbrainError } from "./errors.js";
-import type { Call } from "./inputs.js";
 import { nextTurn } from "./turns.js";
-import init, { instructionSet, Job, restart } from "./wasm/scatterbrain.js";
+import * as coreGlue from "./wasm/scatterbrain.js";
+import * as robustPcaGlue from "./wasm-robust-pca/robust_pca.js";
 
-let running: Promise<void> | undefined;
-let generation = 0;
-/** The instance must be replaced before it is used again. */
-let damaged = false;
-let users = 0;
-
-/** Starts the module that `compile` gives, unless one is running. A failed start leaves everything as it was. */
-export async function start(compile: () => Promise<WebAssembly.Module>): Promise<void> {
-  // Somebody else's failure is not this caller's.
-  await running?.catch(() => {});
-  running ??= compile().then(instantiate);
-  const mine = running;
-  try {
-    await mine;
-  } catch (error) {
-    if (running === mine) running = undefined;
-    throw error;
-  }
+/** What the glue of every module has. */
+interface Glue {
+  default: (source: { module_or_path: WebAssembly.Module }) => Promise<unknown>;
+  instructionSet: () => string;
+  restart: () => void;
 }
 
-async function instantiate(module: WebAssembly.Module): Promise<void> {
-  await init({ module_or_path: module });
+/** Work inside a module. */
+interface Job {
+  step: (milliseconds: number) => number;
+  finish: () => unknown;
+  free: () => void;
 }
 
-/** Whether this is our module: the glue would keep an instance of any other one for good. */
-export function isOurs(module: WebAssembly.Module): boolean {
-  const names = WebAssembly.Module.exports(module).map(({ name }) => name);
-  return ["__wbindgen_start", "job_step", "instructionSet"].every((name) => names.includes(name));
-}
+/** One module and its instance. */
+export class Engine<G extends Glue> {
+  readonly #glue: G;
+  readonly #exports: readonly string[];
+  #running: Promise<void> | undefined;
+  #generation = 0;
+  /** The instance must be replaced before it is used again. */
+  #damaged = false;
+  #users = 0;
 
-/** The vector instructions the module was compiled with. */
-export function readInstructionSet(): string {
-  return guarded(instructionSet);
-}
-
-/** Counts one more user of the instance. */
-export function enter(): void {
-  users += 1;
-}
-
-/** The last one to leave has the memory handed back: WebAssembly memory grows, but never shrinks. */
-export async function leave(): Promise<void> {
-  users -= 1;
-  await nextTurn();
-  if (users === 0) tryRenew();
-}
-
-export type JobKind = "attention" | "decompose" | "sweep";
-
-/** A job inside the module, and whether its instance is still the current one. */
-export class Task {
-  readonly #job: Job;
-  readonly #generation: number;
-
-  /** Copies the tensors into the module. */
-  constructor(kind: JobKind, { q, k, v, options }: Call) {
-    this.#job = guarded(() => Job[kind](q, k, v, options));
-    this.#generation = generation;
+  /** `stepName` is an export that no other module has. */
+  constructor(glue: G, stepName: string) {
+    this.#glue = glue;
+    this.#exports = ["__wbindgen_start", "instructionSet", stepName];
   }
 
-  /** Works for about so long; gives the fraction that is done. */
-  step(milliseconds: number): number {
-    this.#checkInstance();
-    return guarded(() => this.#job.step(milliseconds));
-  }
-
-  finish(): unknown {
-    this.#checkInstance();
-    return guarded(() => this.#job.finish());
-  }
-
-  free(): void {
-    if (this.#generation === generation) guarded(() => this.#job.free());
-  }
-
-  #checkInstance(): void {
-    if (this.#generation === generation) return;
-    throw new ScatterbrainError(
-      "Internal",
-      "This call was lost when another one failed and the module was restarted",
-    );
-  }
-}
-
-function guarded<T>(work: () => T): T {
-  if (damaged && !tryRenew()) {
-    throw new ScatterbrainError(
-      "Internal",
-      "The module failed and could not be restarted; load it in a new realm",
-    );
-  }
-  try {
-    return work();
-  } catch (error) {
-    // The module's own errors are made with a code. They come with everything in order.
-    if (error instanceof Error && "code" in error) {
-      throw new ScatterbrainError(error.code as ErrorCode, error.message);
+  /** Starts the module that `compile` gives, unless one is running. A failed start leaves everything as it was. */
+  async start(compile: () => Promise<WebAssembly.Module>): Promise<void> {
+    // Somebody else's failure is not this caller's.
+    await this.#running?.catch(() => {});
+    this.#running ??= compile().then((module) => this.#instantiate(module));
+    const mine = this.#running;
+    try {
+      await mine;
+    } catch (error) {
+      if (this.#running === mine) this.#running = undefined;
+      throw error;
     }
-    tryRenew();
-    const message = error instanceof Error ? error.message : String(error);
-    throw new ScatterbrainError("Internal", `The module failed: ${message}`, { cause: error });
+  }
+
+  async #instantiate(module: WebAssembly.Module): Promise<void> {
+    await this.#glue.default({ module_or_path: module });
+  }
+
+  /** Whether this is our module: the glue would keep an instance of any other one for good. */
+  isOurs(module: WebAssembly.Module): boolean {
+    const names = WebAssembly.Module.exports(module).map(({ name }) => name);
+    return this.#exports.every((name) => names.includes(name));
+  }
+
+  /** The vector instructions the module was compiled with. */
+  readInstructionSet(): string {
+    return this.#guarded(this.#glue.instructionSet);
+  }
+
+  /** Counts one more user of the instance. */
+  enter(): void {
+    this.#users += 1;
+  }
+
+  /** The last one to leave has the memory handed back: WebAssembly memory grows, but never shrinks. */
+  async leave(): Promise<void> {
+    this.#users -= 1;
+    await nextTurn();
+    if (this.#users === 0) this.#tryRenew();
+  }
+
+  /** A job that `make` makes from the glue; tensors are copied into the module. */
+  task(make: (glue: G) => Job): Task {
+    const job = this.#guarded(() => make(this.#glue));
+    const generation = this.#generation;
+    const onInstance = <T>(work: () => T): T => {
+      if (generation === this.#generation) return this.#guarded(work);
+      throw new ScatterbrainError(
+        "Internal",
+        "This call was lost when another one failed and the module was restarted",
+      );
+    };
+    return {
+      step: (milliseconds) => onInstance(() => job.step(milliseconds)),
+      finish: () => onInstance(() => job.finish()),
+      free: () => {
+        if (generation === this.#generation) this.#guarded(() => job.free());
+      },
+    };
+  }
+
+  #guarded<T>(work: () => T): T {
+    if (this.#damaged && !this.#tryRenew()) {
+      throw new ScatterbrainError(
+        "Internal",
+        "The module failed and could not be restarted; load it in a new realm",
+      );
+    }
+    try {
+      return work();
+    } catch (error) {
+      // The module's own errors are made with a code. They come with everything in order.
+      if (error instanceof Error && "code" in error) {
+        throw new ScatterbrainError(error.code as ErrorCode, error.message);
+      }
+      this.#tryRenew();
+      const message = error instanceof Error ? error.message : String(error);
+      throw new ScatterbrainError("Internal", `The module failed: ${message}`, { cause: error });
+    }
+  }
+
+  #tryRenew(): boolean {
+    this.#damaged = true;
+    this.#generation += 1;
+    try {
+      this.#glue.restart();
+      // The restart happens at the next call into the module. Be it one that passes nothing in.
+      this.#glue.instructionSet();
+      this.#damaged = false;
+    } catch {
+      // Most likely no memory for a second instance before the first one is collected; the next call tries again.
+    }
+    return !this.#damaged;
   }
 }
 
-function tryRenew(): boolean {
-  damaged = true;
-  generation += 1;
-  try {
-    restart();
-    // The restart happens at the next call into the module. Be it one that passes nothing in.
-    instructionSet();
-    damaged = false;
-  } catch {
-    // Most likely no memory for a second instance before the first one is collected; the next call tries again.
-  }
-  return !damaged;
+/** A job inside a module. Its calls fail once the instance that it lives in is no longer the current one. */
+export interface Task {
+  /** Works for about so long; gives the fraction that is done. */
+  step: (milliseconds: number) => number;
+  finish: () => unknown;
+  free: () => void;
 }
+
+/** What every page loads. */
+export const core = new Engine(coreGlue, "job_step");
+
+/** Robust PCA, with the linear algebra that only it needs. */
+export const robustPca = new Engine(robustPcaGlue, "robustpcajob_step");

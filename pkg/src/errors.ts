@@ -3,8 +3,8 @@
  *
  * - `InvalidShape`: a size, or a tensor whose length does not follow from the sizes.
  * - `InvalidOption`: an option that is unknown, of the wrong type, out of range or at odds with another one.
- * - `InvalidInput`: `q`, `k` or `v` is not a Float32Array that can be read.
- * - `NonFinite`: NaN or an infinity in `q`, `k` or `v`; the message names the index.
+ * - `InvalidInput`: `q`, `k`, `v` or `matrix` is not a Float32Array that can be read.
+ * - `NonFinite`: NaN or an infinity in one of them; the message names the index.
  * - `OutOfMemory`: the tab, or the 4 GiB that WebAssembly can address, is too small for the call.
  * - `Unsupported`: a combination that cannot be done without breaking a promise, or that is not there yet.
  * - `Aborted`: the call's `signal` was aborted; `cause` is the signal's reason.

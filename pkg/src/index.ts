@@ -3,11 +3,13 @@ import { type Load, loadWith } from "./load.js";
 
 export * from "./exports.js";
 
-export const load: Load = loadWith(async (address) => {
-  const beside = new URL("./wasm/scatterbrain_bg.wasm", import.meta.url);
-  // In development, Vite up to 7 moves this code into its cache, and the module stays where it was.
-  const own = beside.href.replace("/.vite/deps/wasm/", "/scatterbrain-attention/dist/wasm/");
-  const response = await fetch(address ?? own);
+const own = {
+  core: unmoved(new URL("./wasm/scatterbrain_bg.wasm", import.meta.url)),
+  robustPca: unmoved(new URL("./wasm-robust-pca/robust_pca_bg.wasm", import.meta.url)),
+};
+
+export const load: Load = loadWith(own, async (address) => {
+  const response = await fetch(address);
   if (!response.ok)
     throw new Error(`${response.url} answered ${response.status} ${response.statusText}`.trimEnd());
   const type = response.headers.get("Content-Type")?.split(";")[0]?.trim();
@@ -18,3 +20,8 @@ export const load: Load = loadWith(async (address) => {
     throw new Error(`${response.url} is ${type ?? "of no type"}, not WebAssembly: ${error.message}`);
   });
 });
+
+/** In development, Vite up to 7 moves this code into its cache, and the modules stay where they were. */
+function unmoved(beside: URL): URL {
+  return new URL(beside.href.replace(/\/\.vite\/deps\/(wasm[^/]*)\//, "/scatterbrain-attention/dist/$1/"));
+}

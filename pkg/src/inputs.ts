@@ -1,33 +1,97 @@
 import { describe, ScatterbrainError, unexpected } from "./errors.js";
 
+/** The largest size that the module takes. */
+const MAX_SIZE = 2 ** 30;
+
+/** What JavaScript keeps of a call. */
+export interface Watch {
+  signal: AbortSignal | undefined;
+  onProgress: ((fraction: number) => void) | undefined;
+}
+
 /** A call's options, sorted: what JavaScript keeps, and what the module gets to see. */
-export interface Call {
+export interface Call extends Watch {
   q: Float32Array;
   k: Float32Array;
   v: Float32Array;
-  signal: AbortSignal | undefined;
-  onProgress: ((fraction: number) => void) | undefined;
   /** Everything else, for the module to check. */
   options: Record<string, unknown>;
 }
 
+/** As `Call`, for robust PCA: of a matrix, or of a head. */
+export type RobustPcaCall = Watch & { options: Record<string, unknown> } & (
+    | { matrix: Float32Array; rows: number; columns: number }
+    | { q: Float32Array; k: Float32Array }
+  );
+
 /** Checks what only JavaScript can check. */
 export function readCall(given: unknown): Call {
   const { q, k, v, signal, onProgress, ...options } = readObject("options", given);
+  return {
+    ...readWatch(signal, onProgress),
+    q: readTensor("q", q),
+    k: readTensor("k", k),
+    v: readTensor("v", v),
+    options,
+  };
+}
+
+/** As `readCall`, for robust PCA. */
+export function readRobustPcaCall(given: unknown): RobustPcaCall {
+  const { matrix, rows, columns, q, k, signal, onProgress, ...options } = readObject("options", given);
+  const rest = { ...readWatch(signal, onProgress), options };
+  if (matrix !== undefined) {
+    refuse({ q, k }, "nothing beside matrix: give a matrix, or q and k");
+    return {
+      ...rest,
+      matrix: readTensor("matrix", matrix),
+      rows: readSize("rows", rows),
+      columns: readSize("columns", columns),
+    };
+  }
+  if (q === undefined && k === undefined) {
+    throw unexpected("InvalidInput", "matrix", "undefined", "a Float32Array, or q and k instead");
+  }
+  refuse({ rows, columns }, "nothing beside q and k, whose sizes are in shape");
+  return { ...rest, q: readTensor("q", q), k: readTensor("k", k) };
+}
+
+/** A copy that does not change with what the caller holds. */
+export function copied(call: RobustPcaCall): RobustPcaCall {
+  const copies = Object.entries(call.options).map(([name, value]) => [name, copy(value)]);
+  const options = Object.fromEntries(copies);
+  return "matrix" in call
+    ? { ...call, matrix: call.matrix.slice(), options }
+    : { ...call, q: call.q.slice(), k: call.k.slice(), options };
+}
+
+function copy(value: unknown): unknown {
+  if (Array.isArray(value)) return value.slice();
+  if (typedArrayKind.call(value) !== undefined) return (value as Uint32Array).slice();
+  return typeof value === "object" && value !== null ? { ...value } : value;
+}
+
+function readWatch(signal: unknown, onProgress: unknown): Watch {
   if (signal !== undefined && !isAbortSignal(signal)) {
     throw unexpected("InvalidOption", "signal", describe(signal), "an AbortSignal");
   }
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw unexpected("InvalidOption", "onProgress", describe(onProgress), "a function");
   }
-  return {
-    q: readTensor("q", q),
-    k: readTensor("k", k),
-    v: readTensor("v", v),
-    signal: signal as AbortSignal | undefined,
-    onProgress: onProgress as Call["onProgress"],
-    options,
-  };
+  return { signal, onProgress: onProgress as Watch["onProgress"] };
+}
+
+function refuse(values: Record<string, unknown>, expected: string): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined) throw unexpected("InvalidOption", name, describe(value), expected);
+  }
+}
+
+function readSize(name: string, value: unknown): number {
+  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > MAX_SIZE) {
+    throw unexpected("InvalidShape", name, describe(value), `a whole number from 1 to ${MAX_SIZE}`);
+  }
+  return value as number;
 }
 
 export function readObject(name: string, value: unknown): Record<string, unknown> {

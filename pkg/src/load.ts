@@ -1,11 +1,17 @@
 import { Scatterbrain } from "./api.js";
-import { isOurs, start } from "./engine.js";
+import { core, type Engine, robustPca } from "./engine.js";
 import { describe, ScatterbrainError, unexpected } from "./errors.js";
 import { readObject } from "./inputs.js";
 import type { LoadOptions } from "./options.js";
 
-/** Compiles the module at an address; without one, the module that lies beside this package's code. */
-export type CompileFrom = (address?: URL | string) => Promise<WebAssembly.Module>;
+/** Compiles the module at an address. */
+export type CompileFrom = (address: URL | string) => Promise<WebAssembly.Module>;
+
+/** Where the modules lie that belong to this package's code. */
+export interface Addresses {
+  core: URL;
+  robustPca: URL;
+}
 
 /**
  * Loads the module once and gives an object to call it with. Loading again is cheap: all share one module.
@@ -14,21 +20,12 @@ export type CompileFrom = (address?: URL | string) => Promise<WebAssembly.Module
  */
 export type Load = (options?: LoadOptions) => Promise<Scatterbrain>;
 
-/** `load` for an environment, given its way to get at the module. */
-export function loadWith(compileFrom: CompileFrom): Load {
+/** `load` for an environment, given its way to get at a module. */
+export function loadWith(own: Addresses, compileFrom: CompileFrom): Load {
   return async (options = {}) => {
-    const { wasm, simd } = readLoadOptions(options);
-    try {
-      // What was asked for is compiled even if a module is running: a wrong address should not go unnoticed.
-      const given = wasm === undefined ? undefined : await compile(compileFrom, wasm);
-      await start(async () => given ?? compile(compileFrom, undefined));
-    } catch (error) {
-      const from = typeof wasm === "string" || isA(wasm, "URL") ? ` from ${wasm}` : "";
-      const reason = error instanceof Error ? error.message : String(error);
-      const message = `Could not load the WebAssembly module${from}: ${reason}`;
-      throw new ScatterbrainError("LoadFailed", message, { cause: error });
-    }
-    const scatterbrain = new Scatterbrain();
+    const { wasm, robustPca: robustPcaWasm, simd } = readLoadOptions(options);
+    await start(core, compileFrom, wasm, own.core);
+    const scatterbrain = new Scatterbrain(() => start(robustPca, compileFrom, robustPcaWasm, own.robustPca));
     if (simd && scatterbrain.instructionSet === "scalar") {
       scatterbrain.dispose();
       throw new ScatterbrainError(
@@ -40,31 +37,49 @@ export function loadWith(compileFrom: CompileFrom): Load {
   };
 }
 
-async function compile(compileFrom: CompileFrom, wasm: LoadOptions["wasm"]): Promise<WebAssembly.Module> {
-  let module: WebAssembly.Module;
-  if (wasm === undefined || typeof wasm === "string" || isA(wasm, "URL")) {
-    module = await compileFrom(wasm as URL | string | undefined);
-  } else if (isA(wasm, "WebAssembly.Module")) {
-    module = wasm as WebAssembly.Module;
-  } else {
-    // Some engines take a DataView for no bytes at all.
-    const view = ArrayBuffer.isView(wasm);
-    module = await WebAssembly.compile(
-      view
-        ? new Uint8Array(wasm.buffer as ArrayBuffer, wasm.byteOffset, wasm.byteLength)
-        : (wasm as ArrayBuffer),
-    );
+type Source = NonNullable<LoadOptions["wasm"]>;
+
+/** Starts `engine` with the module given, or else with our own. */
+async function start(
+  engine: Pick<Engine<never>, "start" | "isOurs">,
+  compileFrom: CompileFrom,
+  source: Source | undefined,
+  own: URL,
+): Promise<void> {
+  const compile = async (source: Source) => {
+    const module = await compileSource(compileFrom, source);
+    if (!engine.isOurs(module)) throw new Error("it is not this package's module");
+    return module;
+  };
+  try {
+    // What was asked for is compiled even if a module is running: a wrong address should not go unnoticed.
+    const given = source === undefined ? undefined : await compile(source);
+    await engine.start(async () => given ?? compile(own));
+  } catch (error) {
+    const from = typeof source === "string" || isA(source, "URL") ? ` from ${source}` : "";
+    const reason = error instanceof Error ? error.message : String(error);
+    const message = `Could not load the WebAssembly module${from}: ${reason}`;
+    throw new ScatterbrainError("LoadFailed", message, { cause: error });
   }
-  if (!isOurs(module)) throw new Error("it is not this package's module");
-  return module;
+}
+
+async function compileSource(compileFrom: CompileFrom, source: Source): Promise<WebAssembly.Module> {
+  if (typeof source === "string" || isA(source, "URL")) return compileFrom(source as URL | string);
+  if (isA(source, "WebAssembly.Module")) return source as WebAssembly.Module;
+  // Some engines take a DataView for no bytes at all.
+  const bytes = ArrayBuffer.isView(source)
+    ? new Uint8Array(source.buffer as ArrayBuffer, source.byteOffset, source.byteLength)
+    : (source as ArrayBuffer);
+  return WebAssembly.compile(bytes);
 }
 
 function readLoadOptions(options: unknown): LoadOptions {
-  const { backend, wasm, workers, simd, ...unknown } = readObject("options", options);
+  const { backend, wasm, robustPca, workers, simd, ...unknown } = readObject("options", options);
   const stranger = Object.entries(unknown).find(([, value]) => value !== undefined);
   if (stranger !== undefined) {
     const [name, value] = stranger;
-    throw unexpected("InvalidOption", name, describe(value), "only these keys: backend, wasm, workers, simd");
+    const keys = "backend, wasm, robustPca, workers, simd";
+    throw unexpected("InvalidOption", name, describe(value), `only these keys: ${keys}`);
   }
   if (backend === "webgpu") {
     const why = "WebGPU is not there yet; leave backend out";
@@ -87,18 +102,21 @@ function readLoadOptions(options: unknown): LoadOptions {
     const why = "the module has vector instructions or has not; leave simd out";
     throw new ScatterbrainError("Unsupported", `simd false is not supported: ${why}`);
   }
-  const fits = ["URL", "WebAssembly.Module", "ArrayBuffer", "SharedArrayBuffer"].some((tag) =>
-    isA(wasm, tag),
-  );
-  if (wasm !== undefined && typeof wasm !== "string" && !fits && !ArrayBuffer.isView(wasm)) {
+  for (const [name, source] of Object.entries({ wasm, robustPca })) {
+    if (source === undefined || isSource(source)) continue;
     throw unexpected(
       "InvalidOption",
-      "wasm",
-      describe(wasm),
+      name,
+      describe(source),
       "a URL, a string, bytes or a WebAssembly.Module",
     );
   }
-  return { wasm, simd } as LoadOptions;
+  return { wasm, robustPca, simd } as LoadOptions;
+}
+
+function isSource(value: unknown): boolean {
+  const tags = ["URL", "WebAssembly.Module", "ArrayBuffer", "SharedArrayBuffer"];
+  return typeof value === "string" || ArrayBuffer.isView(value) || tags.some((tag) => isA(value, tag));
 }
 
 // By tag: a module or a URL may come from another realm.

@@ -4,9 +4,12 @@ import { type Load, loadWith } from "./load.js";
 
 export * from "./exports.js";
 
-export const load: Load = loadWith(async (address) => {
-  return WebAssembly.compile(await read(address ?? new URL("./wasm/scatterbrain_bg.wasm", import.meta.url)));
-});
+const own = {
+  core: new URL("./wasm/scatterbrain_bg.wasm", import.meta.url),
+  robustPca: new URL("./wasm-robust-pca/robust_pca_bg.wasm", import.meta.url),
+};
+
+export const load: Load = loadWith(own, async (address) => WebAssembly.compile(await read(address)));
 
 async function read(address: URL | string): Promise<BufferSource> {
   if (typeof address === "string" && !/^(file|https?|data|blob):/.test(address)) return readFile(address);

@@ -244,6 +244,57 @@ export interface SweepOptions extends CommonOptions {
   methods: readonly Method[];
 }
 
+/** What both forms of `robustPca` take. */
+interface RobustPcaCommonOptions {
+  /**
+   * Weight of the sparse part: a larger one makes it sparser, and the rank of the other part larger. A positive number.
+   * Default 1 / sqrt(max(rows, columns)).
+   */
+  lambda?: number | undefined;
+  /** Done once |M - L - S| is so small a share of |M|, in the Frobenius norm. Above 0, below 1. Default 1e-7. */
+  tolerance?: number | undefined;
+  /** Gives up after so many; 20 to 40 are usual. A whole number from 1 to 10000. Default 100. */
+  maxIterations?: number | undefined;
+  /** Cancels the call; it then rejects with code `Aborted`. */
+  signal?: AbortSignal | undefined;
+  /** Hears how much is done, by an estimate that never falls; 1 comes last. What it throws, the call rejects with. */
+  onProgress?: ((fraction: number) => void) | undefined;
+}
+
+/** Options of `robustPca` for a matrix. */
+export interface RobustPcaMatrixOptions extends RobustPcaCommonOptions {
+  /** Row-major [rows, columns]. Copied when the call starts. */
+  matrix: Float32Array;
+  /** A whole number from 1 to 2^30. */
+  rows: number;
+  /** A whole number from 1 to 2^30. */
+  columns: number;
+  q?: undefined;
+  k?: undefined;
+}
+
+/** Options of `robustPca` for the row-normalised attention matrix of one head. */
+export interface RobustPcaHeadOptions extends RobustPcaCommonOptions {
+  /** Queries, row-major [queries, dim]. Copied when the call starts, as `k` is. */
+  q: Float32Array;
+  /** Keys, row-major [keys, dim]. */
+  k: Float32Array;
+  /** The sizes; `batch` and `heads` must be 1. */
+  shape: Shape;
+  /** Logits are `scale * (q . k) / temperature`. A positive number. Default 1 / sqrt(dim). */
+  scale?: number | undefined;
+  /** Divides the logits: low is sharp. A positive number. Default 1. */
+  temperature?: number | undefined;
+  /** Query i sees only keys j <= i, both counted from 0. Default false. */
+  causal?: boolean | undefined;
+  /** How many keys are real, the rest being padding, which is 0 in the matrix: one number. Default: all. */
+  keyLengths?: readonly number[] | Uint32Array | Int32Array | undefined;
+  matrix?: undefined;
+}
+
+/** Options of `robustPca`: of a matrix, or of a head. */
+export type RobustPcaOptions = RobustPcaMatrixOptions | RobustPcaHeadOptions;
+
 /** Options of `load`. */
 export interface LoadOptions {
   /** Where to compute. `"auto"` and `"wasm"` are the same for now, `"webgpu"` is not there yet. Default `"auto"`. */
@@ -255,6 +306,8 @@ export interface LoadOptions {
    * @example new URL("/static/scatterbrain.wasm", location.href)
    */
   wasm?: URL | string | BufferSource | WebAssembly.Module | undefined;
+  /** As `wasm`, for the module of robust PCA. The first call of `robustPca` decides which one runs. */
+  robustPca?: URL | string | BufferSource | WebAssembly.Module | undefined;
   /** Threads. Only 1 for now. Default 1. */
   workers?: number | undefined;
   /** `true` insists on a module with vector instructions, `false` is not supported. Default: what the module has. */

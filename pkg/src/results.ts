@@ -63,3 +63,23 @@ export interface SweepPoint {
   /** Relative error of each method's output against exact attention. */
   errors: Partial<Record<Method, number>>;
 }
+
+/** What `robustPca` gives: the matrix as `lowRank` + `sparse`, both row-major [rows, columns]. */
+export interface RobustPcaResult {
+  lowRank: Float32Array<ArrayBuffer>;
+  sparse: Float32Array<ArrayBuffer>;
+  rows: number;
+  columns: number;
+  /** Of `lowRank`. */
+  rank: number;
+  /** Entries of `sparse` that are not 0. */
+  nonzeros: number;
+  /** |M - L - S| / |M| in the Frobenius norm, before the parts are rounded to 32 bits. */
+  residual: number;
+  iterations: number;
+  /** Whether the residual reached the tolerance. */
+  converged: boolean;
+  /** Those of `lowRank` that are not 0, descending. */
+  singularValues: Float64Array<ArrayBuffer>;
+  stats: Pick<Stats, "backend" | "instructionSet" | "milliseconds" | "peakBytes">;
+}

@@ -138,7 +138,7 @@ test("disposing ends calls in flight and later ones, and no others", async () =>
   mine.dispose();
   mine.dispose();
   await assert.rejects(pending, { code: "Disposed" });
-  for (const name of ["attention", "decompose", "sweep"]) {
+  for (const name of ["attention", "decompose", "sweep", "robustPca"]) {
     await assert.rejects(mine[name](short), { name: "ScatterbrainError", code: "Disposed" });
   }
   assert.equal((await sb.attention(short)).output.length, short.q.length);

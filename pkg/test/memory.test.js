@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "scatterbrain-attention";
-// The glue is no part of the interface: it is asked for the instance that the package computes with.
+// The glue is no part of the interface: it is asked for the instances that the package computes with.
 import instance from "../dist/wasm/scatterbrain.js";
-import { attend, distance, tensors } from "./support/reference.js";
+import robustPcaInstance from "../dist/wasm-robust-pca/robust_pca.js";
+import { attend, distance, numbers, tensors } from "./support/reference.js";
 
 const call = { ...tensors({ heads: 4, queries: 2048, dim: 64 }), budget: 0.05 };
 const turn = () => new Promise((resolve) => setTimeout(resolve, 10));
@@ -39,6 +40,31 @@ test("call after call takes no more memory", async () => {
     await assert.rejects(sb.attention({ ...call, signal: AbortSignal.timeout(1) }), { code: "Aborted" });
   }
   assert((await bytes()) < used * 1.25);
+});
+
+test("so does the memory of robust PCA, which only those hold that called it", async () => {
+  const used = async () => (await robustPcaInstance()).memory.buffer.byteLength;
+  const call = { matrix: numbers(300 * 300), rows: 300, columns: 300, maxIterations: 2 };
+  const small = { matrix: numbers(4), rows: 2, columns: 2 };
+  const [first, second, bystander] = [await load(), await load(), await load()];
+  await first.robustPca(small);
+  const fresh = await used();
+  await second.robustPca(call);
+  const most = await used();
+  assert(most > fresh + 8 * 8 * call.matrix.length);
+  for (let i = 0; i < 4; i++) {
+    await second.robustPca(call);
+    await assert.rejects(second.robustPca({ ...call, signal: AbortSignal.timeout(1) }), { code: "Aborted" });
+  }
+  assert((await used()) < most * 1.25);
+
+  second.dispose();
+  await turn();
+  assert((await used()) >= most);
+  first.dispose();
+  await turn();
+  assert((await used()) <= fresh);
+  bystander.dispose();
 });
 
 test("memory that is freed serves calls of other sizes", async () => {

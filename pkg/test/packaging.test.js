@@ -27,14 +27,19 @@ export async function smoke({ load, ScatterbrainError }) {
       if (heard.length === 3) setTimeout(() => controller.abort());
     },
   }).catch((error) => error.code);
+  // The smallest matrix with a part of each kind: one entry of many ones that is not.
+  const matrix = new Float32Array(100).fill(1);
+  matrix[42] = 5;
+  const { rank, nonzeros, sparse } = await sb.robustPca({ matrix, rows: 10, columns: 10 });
   sb.dispose();
-  return { output: [...output], code, cut, heard, instructionSet: stats.instructionSet };
+  return { parts: [rank, nonzeros, Math.round(sparse[42] * 1e4) / 1e4], output: [...output], code, cut, heard, instructionSet: stats.instructionSet };
 }`;
 
 /** Logits 1 and 0, times ln 3: weights 3/4 and 1/4. */
-function check({ output, code, cut, heard, instructionSet }) {
+function check({ parts, output, code, cut, heard, instructionSet }) {
   for (const [i, expected] of [0.75, 0.25, 0.25, 0.75].entries())
     assert(Math.abs(output[i] - expected) < 1e-6);
+  assert.deepEqual(parts, [1, 1, 4]);
   assert.equal(code, "InvalidOption");
   assert.equal(cut, "Aborted");
   assert(heard.length >= 3 && heard.at(-1) < 1, `${heard}`);
@@ -84,7 +89,7 @@ test("the package holds what it needs, and nothing else", (t) => {
   const { contents, folder } = project(t);
   const needed = ["README.md", "dist/index.js", "dist/index.d.ts", "dist/node.js", "dist/LICENSE-MIT"];
   for (const path of needed) assert(contents.includes(path), `${path} is missing`);
-  assert.equal(contents.filter((path) => path.endsWith(".wasm")).length, 1);
+  assert.equal(contents.filter((path) => path.endsWith(".wasm")).length, 2);
   const strange = contents.filter((path) => !/^(dist\/|README\.md$|package\.json$)/.test(path));
   assert.deepEqual(strange, []);
   const manifest = JSON.parse(readFileSync(join(folder, "node_modules/scatterbrain-attention/package.json")));
@@ -98,7 +103,7 @@ test("Node", (t) => {
     "main.js": `import * as scatterbrain from "scatterbrain-attention";
       import { smoke } from "./smoke.js";
       console.log(JSON.stringify(await smoke(scatterbrain)));`,
-    "addresses.js": `for (const path of ["/scatterbrain.wasm", "/package.json"])
+    "addresses.js": `for (const path of ["/scatterbrain.wasm", "/robust-pca.wasm", "/package.json"])
       console.log(import.meta.resolve("scatterbrain-attention" + path));`,
   });
   const node = (file) => execFileSync(process.execPath, [file], { cwd: folder, encoding: "utf8" });
@@ -114,12 +119,30 @@ for (const wasmType of ["application/wasm", "application/octet-stream", undefine
     const { onPage, inWorker } = await resultOf(await launch(t), address);
     check(onPage);
     check(inWorker);
-    assert(
-      log.filter((path) => path.endsWith(".wasm")).length <= 2,
-      "once for the page, once for the worker",
-    );
+    for (const name of ["scatterbrain_bg.wasm", "robust_pca_bg.wasm"]) {
+      const times = log.filter((path) => path.endsWith(name)).length;
+      assert(times >= 1 && times <= 2, `${name} ${times} times: once for the page, once for the worker`);
+    }
   });
 }
+
+test("the module for robust PCA is fetched by the first call that needs it", async (t) => {
+  const { folder } = project(t, {
+    "index.html": page,
+    "main.js": `
+      import { load } from "${installed}";
+      const sb = await load();
+      const q = Float32Array.of(1, 0, 0, 1);
+      await sb.attention({ q, k: q, v: q, shape: { queries: 2, dim: 2 } });
+      globalThis.result = true;`,
+  });
+  const log = [];
+  await resultOf(await launch(t), await serve(t, folder, { log }));
+  assert.deepEqual(
+    log.filter((path) => path.endsWith(".wasm")),
+    ["/node_modules/scatterbrain-attention/dist/wasm/scatterbrain_bg.wasm"],
+  );
+});
 
 test("no bundler, and the module is not there", async (t) => {
   const { folder } = project(t, {
@@ -143,7 +166,7 @@ test("Vite, built", async (t) => {
   const { folder } = project(t, app);
   await build({ root: folder, configFile: false, logLevel: "error" });
   const emitted = readdirSync(join(folder, "dist"), { recursive: true });
-  assert.equal(emitted.filter((path) => path.endsWith(".wasm")).length, 1, emitted.join(", "));
+  assert.equal(emitted.filter((path) => path.endsWith(".wasm")).length, 2, emitted.join(", "));
   const { onPage, inWorker } = await resultOf(await launch(t), await serve(t, join(folder, "dist")));
   check(onPage);
   check(inWorker);

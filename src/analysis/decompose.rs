@@ -101,11 +101,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
     /// Checks the data and takes the memory. Errors as for [`decompose`].
     pub fn new(plan: Plan, inputs: Inputs<D>) -> Result<Decompose<D>> {
         let shape = plan.shape;
-        for (name, count) in [("shape.batch", shape.batch), ("shape.heads", shape.heads)] {
-            if count != 1 {
-                return Err(Error::shape(name, count, "1: decompose looks at one head"));
-            }
-        }
+        shape.check_one_head()?;
         inputs.check(&plan)?;
         let matrix = || -> Result<Vec<f32>> {
             let entries = shape.queries.checked_mul(shape.keys).ok_or(Error::OutOfMemory {

@@ -1,11 +1,19 @@
-//! One head looked at closely, and estimators compared over temperatures.
+//! One head looked at closely, estimators compared over temperatures, and the classical split of a matrix.
 
+mod attention_matrix;
 mod decompose;
 mod regimes;
+#[cfg(feature = "robust-pca")]
+mod robust_pca;
 mod sweep;
 
+pub use attention_matrix::attention_matrix;
 pub use decompose::{Decompose, Decomposition, decompose};
 pub use regimes::{ClusteredTokens, Regime};
+#[cfg(feature = "wasm-robust-pca")]
+pub(crate) use robust_pca::MAX_ITERATIONS;
+#[cfg(feature = "robust-pca")]
+pub use robust_pca::{RobustPca, RobustPcaOptions, RobustPcaResult, robust_pca};
 pub use sweep::{Sweep, SweepPoint, sweep};
 
 /// Sums of squares that make a relative error `|exact - estimate| / |exact|` (Frobenius norms).

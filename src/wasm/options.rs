@@ -5,9 +5,10 @@ use wasm_bindgen::JsValue;
 
 use super::Result;
 use super::fields::{Field, Fields};
+use super::sizes::{key_lengths, shape};
 use crate::options::{Features, Method, Options, Support};
 use crate::plan::{MAX_FEATURES, MAX_ROUNDS};
-use crate::shape::{MAX_DIM, MAX_SIZE, Shape};
+use crate::shape::{MAX_SIZE, Shape};
 
 /// The largest whole number that JavaScript keeps exactly.
 const MAX_SEED: u64 = (1 << 53) - 1;
@@ -69,18 +70,6 @@ fn method(field: &Field) -> Result<Method> {
     Ok(METHODS[field.word(&names)?])
 }
 
-fn shape(mut fields: Fields) -> Result<Shape> {
-    let queries = fields.field("queries")?.whole(1, MAX_SIZE as u64)? as usize;
-    let dim = fields.field("dim")?.whole(1, MAX_DIM as u64)? as usize;
-    let batch = fields.size("batch", MAX_SIZE)?.unwrap_or(1);
-    let heads = fields.size("heads", MAX_SIZE)?.unwrap_or(1);
-    let keys = fields.size("keys", MAX_SIZE)?.unwrap_or(queries);
-    let value_dim = fields.size("valueDim", MAX_DIM)?.unwrap_or(dim);
-    let kv_heads = fields.size("kvHeads", MAX_SIZE)?.unwrap_or(heads);
-    fields.done()?;
-    Ok(Shape { batch, heads, queries, keys, dim, value_dim, kv_heads })
-}
-
 fn support(field: Field) -> Result<Support> {
     let mut fields = field.fields("support.")?;
     let kinds = ["clusters", "window", "top-k", "lsh", "smyrf", "explicit"];
@@ -127,9 +116,4 @@ fn features(field: Field) -> Result<Features> {
     };
     fields.done()?;
     Ok(features)
-}
-
-fn key_lengths(field: Field) -> Result<Vec<usize>> {
-    let items = field.items("an array of whole numbers, one for each sequence of the batch")?;
-    items.map(|item| item.whole(0, MAX_SIZE as u64).map(|length| length as usize)).collect()
 }

@@ -5,35 +5,9 @@ use wasm_bindgen::prelude::*;
 
 use super::Result;
 use super::arrays::{to_bytes, to_doubles, to_floats};
+use super::record::Record;
 use crate::analysis::{Decomposition, SweepPoint};
 use crate::{Stats, Tensor};
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_name = Object)]
-    type Record;
-    #[wasm_bindgen(constructor, js_class = "Object")]
-    fn new() -> Record;
-    #[wasm_bindgen(method, indexing_setter)]
-    fn put(this: &Record, name: &str, value: &JsValue);
-    #[wasm_bindgen(method, indexing_setter)]
-    fn put_number(this: &Record, name: &str, value: f64);
-    #[wasm_bindgen(method, indexing_setter)]
-    fn put_text(this: &Record, name: &str, value: &str);
-
-    #[wasm_bindgen(js_name = Error)]
-    type JsError;
-    #[wasm_bindgen(constructor, js_class = "Error")]
-    fn new(message: &str) -> JsError;
-    #[wasm_bindgen(method, setter)]
-    fn set_code(this: &JsError, code: &str);
-}
-
-pub(super) fn error(code: &str, message: &str) -> JsValue {
-    let error = JsError::new(message);
-    error.set_code(code);
-    error.into()
-}
 
 pub(super) fn attention((output, run): (Tensor, Stats)) -> Result<JsValue> {
     let result = Record::new();

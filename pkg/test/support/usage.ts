@@ -7,6 +7,8 @@ import {
   type Features,
   load,
   type Method,
+  type RobustPcaOptions,
+  type RobustPcaResult,
   type Scatterbrain,
   ScatterbrainError,
   type Shape,
@@ -23,7 +25,11 @@ await load({
   simd: true,
 });
 await load({ backend: "auto", wasm: "scatterbrain.wasm" });
-await load({ backend: "wasm", wasm: new Uint8Array(8) });
+await load({
+  backend: "wasm",
+  wasm: new Uint8Array(8),
+  robustPca: new URL("https://example.org/robust-pca.wasm"),
+});
 await load({ wasm: await WebAssembly.compile(new ArrayBuffer(8)) });
 
 const q = new Float32Array(8 * 4096 * 64);
@@ -85,6 +91,40 @@ const curve: SweepPoint[] = await sb.sweep({ ...small, temperatures: [0.1, 1], m
 const error: number | undefined = curve[0]?.errors["low-rank"];
 const point: number[] = curve.map(({ temperature, entropy }) => temperature + entropy);
 
+const parts: RobustPcaResult = await sb.robustPca({
+  matrix: q,
+  rows: 8 * 4096,
+  columns: 64,
+  lambda: 0.1,
+  tolerance: 1e-6,
+  maxIterations: 50,
+  signal: controller.signal,
+  onProgress: (fraction) => console.log(fraction.toFixed(2)),
+});
+const ofHead = {
+  q,
+  k,
+  shape: { queries: 4096, dim: 64 },
+  scale: 0.125,
+  causal: true,
+} satisfies RobustPcaOptions;
+const { lowRank, sparse, singularValues, converged } = await sb.robustPca({
+  ...ofHead,
+  temperature: 0.5,
+  keyLengths: [7],
+});
+matrices.push(lowRank, sparse, parts.lowRank);
+logs.push(singularValues);
+numbers.push(
+  parts.rows,
+  parts.columns,
+  parts.rank,
+  parts.nonzeros,
+  parts.residual,
+  parts.iterations,
+  parts.stats.peakBytes,
+);
+
 try {
   await sb.attention(small);
 } catch (thrown) {
@@ -108,7 +148,13 @@ sb.attention({ ...small, support: { kind: "window", rounds: 2 } });
 sb.attention({ ...small, shape: { queries: 4 } });
 // @ts-expect-error: sweeps have temperatures
 sb.sweep({ ...small, temperature: 1, methods });
+// @ts-expect-error: a matrix needs its sizes
+sb.robustPca({ matrix: q });
+// @ts-expect-error: a matrix or a head, not both
+sb.robustPca({ ...ofHead, matrix: q, rows: 1, columns: 1 });
+// @ts-expect-error: no values are looked at
+sb.robustPca({ ...ofHead, v });
 // @ts-expect-error: no such back end
 load({ backend: "cuda" });
 
-export { error, features, logs, mask, matrices, numbers, phases, point, sums, supports, words };
+export { converged, error, features, logs, mask, matrices, numbers, phases, point, sums, supports, words };

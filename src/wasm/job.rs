@@ -1,0 +1,94 @@
+//! The main module's job: attention and what looks at it.
+
+use js_sys::Float32Array;
+use wasm_bindgen::prelude::*;
+
+use super::{Result, arrays, options, results};
+use crate::analysis::{Decompose, Sweep};
+use crate::error::Error;
+use crate::{Inputs, Plan, Run};
+
+/// One call in progress.
+#[wasm_bindgen]
+pub struct Job(Work);
+
+enum Work {
+    Attention(Box<Run<Vec<f32>>>),
+    Decompose(Box<Decompose<Vec<f32>>>),
+    Sweep(Box<Sweep<Vec<f32>>>),
+    Finished,
+}
+
+#[wasm_bindgen]
+impl Job {
+    /// Starts one attention call. `options` are the call's options without the tensors.
+    pub fn attention(q: &Float32Array, k: &Float32Array, v: &Float32Array, options: &JsValue) -> Result<Job> {
+        let (shape, options) = options::call(options)?;
+        let plan = Plan::new(shape, &options)?;
+        Ok(Job(Work::Attention(Box::new(Run::new(plan, inputs(q, k, v)?)?))))
+    }
+
+    /// Starts the dense decomposition of one head.
+    pub fn decompose(q: &Float32Array, k: &Float32Array, v: &Float32Array, options: &JsValue) -> Result<Job> {
+        let (shape, options) = options::call(options)?;
+        let plan = Plan::new(shape, &options)?;
+        Ok(Job(Work::Decompose(Box::new(Decompose::new(plan, inputs(q, k, v)?)?))))
+    }
+
+    /// Starts a sweep over temperatures and methods.
+    pub fn sweep(q: &Float32Array, k: &Float32Array, v: &Float32Array, options: &JsValue) -> Result<Job> {
+        let (shape, options, options::Axes { temperatures, methods }) = options::sweep(options)?;
+        let inputs = inputs(q, k, v)?;
+        Ok(Job(Work::Sweep(Box::new(Sweep::new(shape, &options, &temperatures, &methods, inputs)?))))
+    }
+
+    /// Works for about so many milliseconds, at least one unit of work; returns the share that is done, which is 1
+    /// only at the end.
+    pub fn step(&mut self, milliseconds: f64) -> Result<f64> {
+        super::step(&mut self.0, milliseconds)
+    }
+
+    /// Does what is left and hands over the result, once.
+    pub fn finish(&mut self) -> Result<JsValue> {
+        self.step(f64::INFINITY)?;
+        match std::mem::replace(&mut self.0, Work::Finished) {
+            Work::Attention(run) => results::attention(run.finish()),
+            Work::Decompose(run) => results::decomposition(run.finish()),
+            Work::Sweep(run) => Ok(results::curve(&run.finish())),
+            Work::Finished => Err(Error::unsupported("a second finish()", "the result was handed over already"))?,
+        }
+    }
+}
+
+impl super::Work for Work {
+    fn step(&mut self) -> crate::Result<()> {
+        match self {
+            Work::Attention(run) => run.step(),
+            Work::Decompose(run) => run.step(),
+            Work::Sweep(run) => run.step(),
+            Work::Finished => Ok(()),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        match self {
+            Work::Attention(run) => run.is_done(),
+            Work::Decompose(run) => run.is_done(),
+            Work::Sweep(run) => run.is_done(),
+            Work::Finished => true,
+        }
+    }
+
+    fn fraction(&self) -> f64 {
+        match self {
+            Work::Attention(run) => run.fraction(),
+            Work::Decompose(run) => run.fraction(),
+            Work::Sweep(run) => run.fraction(),
+            Work::Finished => 1.0,
+        }
+    }
+}
+
+fn inputs(q: &Float32Array, k: &Float32Array, v: &Float32Array) -> Result<Inputs<Vec<f32>>> {
+    Ok(Inputs { q: arrays::floats("q", q)?, k: arrays::floats("k", k)?, v: arrays::floats("v", v)? })
+}
