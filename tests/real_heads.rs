@@ -192,8 +192,8 @@ fn clusters_do_better_than_the_papers_recipe_on_real_heads() {
 /// one configuration. Top-k is none: to know its support is to have computed exact attention.
 #[test]
 fn auto_is_within_a_tenth_of_the_best_fixed_method() {
-    let favor = |center| Some(Features::Favor { count: None, hyperbolic: false, center });
-    let optimal = Some(Features::Optimal { count: None, center: false, spread: None });
+    let favor = |center| Some(Features::Favor { count: None, hyperbolic: false, center, balance: center });
+    let optimal = Some(Features::Optimal { count: None, center: true, balance: true, spread: None });
     let window = Some(Support::Window { size: None });
     let lsh = Some(Support::Lsh { rounds: None, chunk: None });
     let smyrf = Some(Support::Smyrf { cluster: None, rounds: None });
