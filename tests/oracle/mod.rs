@@ -8,6 +8,7 @@ pub mod balance;
 pub mod estimator;
 pub mod head;
 pub mod kernel;
+pub mod robust_pca;
 pub mod supports;
 
 /// `sign * exp(ln)`. At a sharp temperature exp(s) leaves even the range of f64.
