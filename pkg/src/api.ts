@@ -16,7 +16,7 @@ const SLICE = 12;
 export class Scatterbrain {
   /** Where calls are computed. */
   readonly backend = "wasm";
-  /** Vector instructions of the module: `"simd128"`, or `"scalar"` if it was built without. */
+  /** Vector instructions of the module: `"relaxed-simd"` or `"simd128"`, or `"scalar"` if it was built without. */
   readonly instructionSet: string = core.readInstructionSet();
   readonly #startRobustPca: () => Promise<void>;
   #usesRobustPca = false;

@@ -5,6 +5,7 @@ export * from "./exports.js";
 
 const own = {
   core: unmoved(new URL("./wasm/scatterbrain_bg.wasm", import.meta.url)),
+  relaxed: unmoved(new URL("./wasm-relaxed/scatterbrain_bg.wasm", import.meta.url)),
   robustPca: unmoved(new URL("./wasm-robust-pca/robust_pca_bg.wasm", import.meta.url)),
 };
 

@@ -2,6 +2,7 @@ import { Scatterbrain } from "./api.js";
 import { core, type Engine, robustPca } from "./engine.js";
 import { describe, ScatterbrainError, unexpected } from "./errors.js";
 import { readObject } from "./inputs.js";
+import { hasRelaxedSimd, INSTRUCTION_SETS } from "./instructions.js";
 import type { LoadOptions } from "./options.js";
 
 /** Compiles the module at an address. */
@@ -10,6 +11,8 @@ export type CompileFrom = (address: URL | string) => Promise<WebAssembly.Module>
 /** Where the modules lie that belong to this package's code. */
 export interface Addresses {
   core: URL;
+  /** The core once more, compiled with relaxed SIMD. */
+  relaxed: URL;
   robustPca: URL;
 }
 
@@ -23,15 +26,16 @@ export type Load = (options?: LoadOptions) => Promise<Scatterbrain>;
 /** `load` for an environment, given its way to get at a module. */
 export function loadWith(own: Addresses, compileFrom: CompileFrom): Load {
   return async (options = {}) => {
-    const { wasm, robustPca: robustPcaWasm, simd } = readLoadOptions(options);
-    await start(core, compileFrom, wasm, own.core);
+    const { wasm, robustPca: robustPcaWasm, simd = "auto" } = readLoadOptions(options);
+    const relaxed = simd !== "simd128" && hasRelaxedSimd();
+    if (simd === "relaxed" && !relaxed) throw unsupported("simd", simd, "this engine has no relaxed SIMD");
+    await start(core, compileFrom, wasm, relaxed ? own.relaxed : own.core);
     const scatterbrain = new Scatterbrain(() => start(robustPca, compileFrom, robustPcaWasm, own.robustPca));
-    if (simd && scatterbrain.instructionSet === "scalar") {
+    const { instructionSet } = scatterbrain;
+    if (simd !== "auto" && instructionSet !== INSTRUCTION_SETS[simd]) {
       scatterbrain.dispose();
-      throw new ScatterbrainError(
-        "Unsupported",
-        "simd: true is not supported: this module was built without",
-      );
+      const why = `the module that runs here is ${instructionSet}, and the first load decides`;
+      throw unsupported("simd", simd, why);
     }
     return scatterbrain;
   };
@@ -82,8 +86,7 @@ function readLoadOptions(options: unknown): LoadOptions {
     throw unexpected("InvalidOption", name, describe(value), `only these keys: ${keys}`);
   }
   if (backend === "webgpu") {
-    const why = "WebGPU is not there yet; leave backend out";
-    throw new ScatterbrainError("Unsupported", `backend "webgpu" is not supported: ${why}`);
+    throw unsupported("backend", backend, "WebGPU is not there yet; leave backend out");
   }
   if (backend !== undefined && backend !== "auto" && backend !== "wasm") {
     throw unexpected("InvalidOption", "backend", describe(backend), 'one of "auto", "wasm", "webgpu"');
@@ -95,12 +98,8 @@ function readLoadOptions(options: unknown): LoadOptions {
     const why = "calls run on one thread for now; leave workers out";
     throw new ScatterbrainError("Unsupported", `workers ${workers} is not supported: ${why}`);
   }
-  if (simd !== undefined && typeof simd !== "boolean") {
-    throw unexpected("InvalidOption", "simd", describe(simd), "true or false");
-  }
-  if (simd === false) {
-    const why = "the module has vector instructions or has not; leave simd out";
-    throw new ScatterbrainError("Unsupported", `simd false is not supported: ${why}`);
+  if (simd !== undefined && simd !== "auto" && simd !== "simd128" && simd !== "relaxed") {
+    throw unexpected("InvalidOption", "simd", describe(simd), 'one of "auto", "simd128", "relaxed"');
   }
   for (const [name, source] of Object.entries({ wasm, robustPca })) {
     if (source === undefined || isSource(source)) continue;
@@ -112,6 +111,10 @@ function readLoadOptions(options: unknown): LoadOptions {
     );
   }
   return { wasm, robustPca, simd } as LoadOptions;
+}
+
+function unsupported(name: string, value: string, why: string): ScatterbrainError {
+  return new ScatterbrainError("Unsupported", `${name} "${value}" is not supported: ${why}`);
 }
 
 function isSource(value: unknown): boolean {

@@ -6,6 +6,7 @@ export * from "./exports.js";
 
 const own = {
   core: new URL("./wasm/scatterbrain_bg.wasm", import.meta.url),
+  relaxed: new URL("./wasm-relaxed/scatterbrain_bg.wasm", import.meta.url),
   robustPca: new URL("./wasm-robust-pca/robust_pca_bg.wasm", import.meta.url),
 };
 

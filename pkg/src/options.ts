@@ -301,7 +301,7 @@ export interface LoadOptions {
   backend?: "auto" | "wasm" | "webgpu" | undefined;
   /**
    * The WebAssembly module: its address, its bytes, or compiled. The first load decides which module runs. Default:
-   * the file that lies beside this package's code.
+   * the file for `simd` that lies beside this package's code.
    *
    * @example new URL("/static/scatterbrain.wasm", location.href)
    */
@@ -310,6 +310,10 @@ export interface LoadOptions {
   robustPca?: URL | string | BufferSource | WebAssembly.Module | undefined;
   /** Threads. Only 1 for now. Default 1. */
   workers?: number | undefined;
-  /** `true` insists on a module with vector instructions, `false` is not supported. Default: what the module has. */
-  simd?: boolean | undefined;
+  /**
+   * Vector instructions. `"relaxed"` has a fused multiply-add: faster, rounded differently, and not everywhere. `"auto"` takes
+   * it where the engine has it, and `"simd128"` elsewhere; one module is fetched. With `wasm`, and once a module
+   * runs, it is what that module must have. Default `"auto"`.
+   */
+  simd?: "auto" | "simd128" | "relaxed" | undefined;
 }

@@ -4,7 +4,7 @@ import type { Method } from "./options.js";
 export interface Stats {
   /** Where it was computed. */
   backend: "wasm";
-  /** Vector instructions that were used: `"simd128"`, or `"scalar"` if there were none. */
+  /** Vector instructions that were used: `"relaxed-simd"` or `"simd128"`, or `"scalar"` if there were none. */
   instructionSet: string;
   /** The estimator that ran; never `"auto"`. */
   method: Exclude<Method, "auto">;

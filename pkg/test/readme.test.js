@@ -36,7 +36,7 @@ test("the README names every code, option and kind that the types do", () => {
   const kinds = [...source("options.ts").matchAll(/^ {2}kind: "([\w-]+)"/gm)].map(([, kind]) => `"${kind}"`);
   assert(codes.length === 10 && options.length > 20 && kinds.length === 11);
   // How many threads and which back end: only one answer each for now.
-  const untold = new Set(["backend", "workers", "simd"]);
+  const untold = new Set(["backend", "workers"]);
   for (const name of [...codes, ...options, ...kinds]) {
     assert(untold.has(name) || readme.includes(name), `${name} is missing`);
   }

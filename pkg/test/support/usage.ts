@@ -22,7 +22,7 @@ await load({
   backend: "webgpu",
   wasm: new URL("https://example.org/scatterbrain.wasm"),
   workers: 2,
-  simd: true,
+  simd: "relaxed",
 });
 await load({ backend: "auto", wasm: "scatterbrain.wasm" });
 await load({
@@ -154,6 +154,8 @@ sb.robustPca({ matrix: q });
 sb.robustPca({ ...ofHead, matrix: q, rows: 1, columns: 1 });
 // @ts-expect-error: no values are looked at
 sb.robustPca({ ...ofHead, v });
+// @ts-expect-error: a word, not a switch
+load({ simd: true });
 // @ts-expect-error: no such back end
 load({ backend: "cuda" });
 
