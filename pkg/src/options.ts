@@ -308,7 +308,13 @@ export interface LoadOptions {
   wasm?: URL | string | BufferSource | WebAssembly.Module | undefined;
   /** As `wasm`, for the module of robust PCA. The first call of `robustPca` decides which one runs. */
   robustPca?: URL | string | BufferSource | WebAssembly.Module | undefined;
-  /** Threads. Only 1 for now. Default 1. */
+  /**
+   * How many workers compute `attention`, each with memory of its own: they share the heads of all sequences, and of exact
+   * attention the queries of a head too. The result is the same to the bit. With 1 it is computed on the thread that
+   * calls, as `decompose`, `sweep` and `robustPca` always are. A whole number from 1 to 64. Default 1.
+   *
+   * @example navigator.hardwareConcurrency
+   */
   workers?: number | undefined;
   /**
    * Vector instructions. `"relaxed"` has a fused multiply-add: faster, rounded differently, and not everywhere. `"auto"` takes

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { test } from "node:test";
@@ -6,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { load } from "scatterbrain-attention";
 // The glue is no part of the interface. It is what these tests break on purpose.
 import instance, { Job } from "../dist/wasm/scatterbrain.js";
+import { packageFolder } from "./support/pack.js";
 import { attend, distance, tensors } from "./support/reference.js";
 
 // Node 20 has no relaxed SIMD, later ones do.
@@ -70,8 +72,9 @@ for (const [options, code, ...words] of [
   [{ backend: "webgpu" }, "Unsupported", "webgpu"],
   [{ backend: "cpu" }, "InvalidOption", 'backend: "cpu"', '"wasm"'],
   [{ backend: null }, "InvalidOption", "backend: null"],
-  [{ workers: 4 }, "Unsupported", "workers 4"],
-  [{ workers: 0 }, "InvalidOption", "workers: 0"],
+  [{ workers: 0 }, "InvalidOption", "workers: 0", "from 1 to 64"],
+  [{ workers: 65 }, "InvalidOption", "workers: 65"],
+  [{ workers: 1.5 }, "InvalidOption", "workers: 1.5"],
   [{ workers: "2" }, "InvalidOption", 'workers: "2"'],
   [{ simd: other }, "Unsupported", `simd "${other}"`],
   [{ simd: "yes" }, "InvalidOption", 'simd: "yes"', '"relaxed"'],
@@ -95,6 +98,19 @@ test("it says what it computes with", async () => {
   const sb = await load();
   assert.equal(sb.backend, "wasm");
   assert.equal(sb.instructionSet, hasRelaxed ? "relaxed-simd" : "simd128");
+});
+
+test("an engine without relaxed SIMD runs the module without it", () => {
+  const code = `
+    WebAssembly.validate = () => false;
+    const { load } = await import("scatterbrain-attention");
+    const { code, message } = await load({ simd: "relaxed" }).catch((error) => error);
+    const { instructionSet } = await load();
+    console.log(JSON.stringify([code, message, instructionSet]));`;
+  const args = ["--input-type=module", "--eval", code];
+  const told = JSON.parse(execFileSync(process.execPath, args, { cwd: packageFolder, encoding: "utf8" }));
+  const message = 'simd "relaxed" is not supported: this engine has no relaxed SIMD';
+  assert.deepEqual(told, ["Unsupported", message, "simd128"]);
 });
 
 test("a trap fails the calls in flight, and the instance works again", async () => {

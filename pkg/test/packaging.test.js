@@ -32,13 +32,35 @@ export async function smoke({ load, ScatterbrainError }) {
   const matrix = new Float32Array(100).fill(1);
   matrix[42] = 5;
   const { rank, nonzeros, sparse } = await sb.robustPca({ matrix, rows: 10, columns: 10 });
+  // Of a head that is cut, and of heads that are shared out.
+  const many = await load({ workers: 2 });
+  const apart = [];
+  for (const shape of [{ queries: 200, dim: 4 }, { heads: 3, queries: 40, dim: 4 }]) {
+    const x = Float32Array.from({ length: 4 * shape.queries * (shape.heads ?? 1) }, (_, i) => Math.sin(i));
+    const call = { q: x, k: x, v: x, shape, method: "exact" };
+    const [one, two] = [await sb.attention(call), await many.attention(call)];
+    apart.push([two.stats.workers, one.output.every((number, i) => number === two.output[i])]);
+  }
+  const stop = new AbortController();
+  const stopped = many.attention({
+    q: x, k: x, v: x, shape: long, method: "exact", signal: stop.signal, onProgress: () => stop.abort(),
+  });
+  const ends = [await stopped.catch((error) => error.code)];
+  const lost = many.attention({ q: x, k: x, v: x, shape: long, method: "exact" });
+  many.dispose();
+  ends.push(await lost.catch((error) => error.code));
   sb.dispose();
-  return { parts: [rank, nonzeros, Math.round(sparse[42] * 1e4) / 1e4], output: [...output], code, cut, heard, instructionSet: stats.instructionSet };
+  return { apart, ends, parts: [rank, nonzeros, Math.round(sparse[42] * 1e4) / 1e4], output: [...output], code, cut, heard, instructionSet: stats.instructionSet };
 }`;
 
 /** Logits 1 and 0, times ln 3: weights 3/4 and 1/4. */
-function check({ parts, output, code, cut, heard, instructionSet }, expected = "relaxed-simd") {
+function check({ apart, ends, parts, output, code, cut, heard, instructionSet }, expected = "relaxed-simd") {
   for (const [i, weight] of [0.75, 0.25, 0.25, 0.75].entries()) assert(Math.abs(output[i] - weight) < 1e-6);
+  assert.deepEqual(apart, [
+    [2, true],
+    [2, true],
+  ]);
+  assert.deepEqual(ends, ["Aborted", "Disposed"]);
   assert.deepEqual(parts, [1, 1, 4]);
   assert.equal(code, "InvalidOption");
   assert.equal(cut, "Aborted");
@@ -143,6 +165,33 @@ test("the module for robust PCA is fetched by the first call that needs it", asy
     log.filter((path) => path.endsWith(".wasm")),
     ["/node_modules/scatterbrain-attention/dist/wasm-relaxed/scatterbrain_bg.wasm"],
   );
+});
+
+test("workers under a page's security policy, and where they are not allowed", async (t) => {
+  const policy = (workers) =>
+    `<meta http-equiv="Content-Security-Policy" content="default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src ${workers}; img-src data:">`;
+  const { folder } = project(t, {
+    "index.html": page.replace("<link", `${policy("'self'")}<link`),
+    "none.html": page.replace("<link", `${policy("'none'")}<link`),
+    "smoke.js": smoke,
+    "main.js": `
+      import { load } from "${installed}";
+      globalThis.result = await load({ workers: 2 }).then(
+        async (sb) => {
+          const q = Float32Array.of(1, 0, 0, 1);
+          const { stats } = await sb.attention({ q, k: q, v: q, shape: { heads: 2, queries: 1, dim: 2 } });
+          return stats.workers;
+        },
+        (error) => [error.code, error.message],
+      );`,
+  });
+  const [browser, address] = [await launch(t), await serve(t, folder)];
+  assert.equal(await resultOf(browser, address), 2);
+  const [code, message] = await resultOf(browser, `${address}none.html`, {
+    mayLog: /Content Security Policy/,
+  });
+  assert.equal(code, "LoadFailed");
+  assert.match(message, /^Could not start 2 workers: /);
 });
 
 test("relaxed SIMD is taken where it is there, and agrees with SIMD128", async (t) => {

@@ -60,7 +60,13 @@ const output: Float32Array<ArrayBuffer> = result.output;
 postMessage(output, "*", [output.buffer]);
 const stats: Stats = result.stats;
 const words: string[] = [stats.backend, stats.instructionSet, stats.method, sb.backend, sb.instructionSet];
-const sums: number[] = [stats.milliseconds, stats.peakBytes, stats.supportEntries, stats.features];
+const sums: number[] = [
+  stats.milliseconds,
+  stats.peakBytes,
+  stats.supportEntries,
+  stats.features,
+  stats.workers,
+];
 const phases: [string, number][] = Object.entries(stats.phases);
 
 const supports: Support[] = [
