@@ -1,0 +1,11 @@
+import { load } from "scatterbrain-attention";
+
+export async function start({ threads }) {
+  const sb = await load({ workers: threads });
+  return {
+    prepare({ heads, tokens, dim, options }, { q, k, v, scale }) {
+      const shape = { heads, queries: tokens, dim };
+      return async () => ({ output: (await sb.attention({ q, k, v, shape, scale, ...options })).output });
+    },
+  };
+}

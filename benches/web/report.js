@@ -1,0 +1,101 @@
+/** The measurements as Markdown. */
+
+export const median = (numbers) => {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+};
+
+/** Everything about one host. */
+export function hostReport({ name, measured, memory, absent }) {
+  const of = (kind) => measured.filter(({ task }) => task.kind === kind);
+  const exact = of("exact");
+  const everybody = exact.filter(({ task }) => task.by.includes("onnxruntime"));
+  const parts = [`## ${name}`];
+  if (absent.length > 0)
+    parts.push(`Not measured: ${absent.map(({ label, why }) => `${label} (${why})`).join(", ")}.`);
+  parts.push(limits(of("limit")));
+  for (const heads of new Set(everybody.map(({ task }) => task.heads))) {
+    const group = everybody.filter(({ task }) => task.heads === heads);
+    const title = `Exact attention, ${heads === 1 ? "one head" : `${heads} heads`}, d = 64`;
+    parts.push(exactTable(title, group, ({ tokens }) => `n = ${tokens}`));
+  }
+  const dims = exact.filter(({ task }) => !task.by.includes("onnxruntime"));
+  if (dims.length > 0)
+    parts.push(exactTable("Exact attention, one head, n = 2048", dims, ({ dim }) => `d = ${dim}`));
+  parts.push(estimateTable(of("estimate")));
+  if (memory.length > 0) parts.push(memoryTable(memory));
+  return `${parts.join("\n\n")}\n`;
+}
+
+const LIMITS = {
+  registers: (rate) => `multiply and add in registers: ${rate.toFixed(1)} GFLOP/s`,
+  microkernel: (rate) =>
+    `GEMM micro-kernel, 2 x 16, operands in the first-level cache: ${rate.toFixed(1)} GFLOP/s`,
+  exp: (rate) => `exp: ${rate.toFixed(2)} · 10⁹ a second`,
+  copy: (rate) => `copy, 32 MiB: ${rate.toFixed(1)} GB/s`,
+};
+
+function limits(measured) {
+  const lines = measured.map(({ task, entries: [{ samples, failure }] }) =>
+    failure ? `- ${task.loop}: ${failure}` : `- ${LIMITS[task.loop](Math.max(...samples))}`,
+  );
+  return ["One thread of this machine, SIMD128, best of all samples:", "", ...lines].join("\n");
+}
+
+function exactTable(title, measured, head) {
+  const labels = [...new Set(measured.flatMap(({ entries }) => entries.map(({ label }) => label)))];
+  const rows = labels.map((label) => [label, ...measured.map((one) => exactCell(one, label))]);
+  return `### ${title}\n\n${table(["ms · GFLOP/s · time to ours", ...measured.map(({ task }) => head(task))], rows)}`;
+}
+
+function exactCell({ task, entries }, label) {
+  const entry = entries.find((entry) => entry.label === label);
+  if (entry === undefined) return "–";
+  if (entry.failure) return failed(entry);
+  const milliseconds = median(entry.samples);
+  const gigaflops = (4 * task.heads * task.tokens ** 2 * task.dim) / milliseconds / 1e6;
+  return `${number(milliseconds)} · ${number(gigaflops)} · ${ratioToOurs(entry, entries)}`;
+}
+
+/** Of times taken in the same round, since the machine's load changes from round to round. */
+function ratioToOurs(entry, entries) {
+  const ours = entries[0];
+  if (entry === ours) return "1";
+  if (ours.failure) return "–";
+  return `${median(entry.samples.map((sample, round) => sample / ours.samples[round])).toFixed(2)}`;
+}
+
+function estimateTable(measured) {
+  const rows = measured.flatMap(({ task, entries }) =>
+    entries.map((entry) => [
+      task.label,
+      task.tokens,
+      entry.label,
+      ...(entry.failure
+        ? [failed(entry), "–", "–"]
+        : [number(median(entry.samples)), ratioToOurs(entry, entries), entry.error.toPrecision(2)]),
+    ]),
+  );
+  return `### Estimators, one head, d = 64\n\n${table(["", "n", "", "ms", "time to ours", "relative error"], rows)}`;
+}
+
+function memoryTable(memory) {
+  const rows = memory.map((entry) => [
+    entry.label,
+    entry.failure ? failed(entry) : `${Math.round(entry.bytes / 2 ** 20)} MiB`,
+  ]);
+  const title = "### Memory, exact attention, 8 heads, n = 4096, d = 64";
+  return `${title}\n\n${table(["", "the process grows by"], rows)}`;
+}
+
+/** What peers throw can be pages long. */
+const failed = ({ failure }) => `fails: ${failure.replace(/\s+/g, " ").replaceAll("|", "/").slice(0, 80)}`;
+
+const number = (x) =>
+  x >= 99.5 ? x.toFixed(0) : x.toPrecision(2).includes("e") ? x.toFixed(0) : x.toPrecision(x >= 9.95 ? 3 : 2);
+
+function table(head, rows) {
+  const line = (cells) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,77 @@
+/** What is measured. Work is counted as 4 · tokens² · dim · heads flops: two products, and nothing for the softmax. */
+
+const ALL = ["ours", "limit", "onnxruntime", "tfjs", "jax"];
+
+/** Softmax attention, here of normal numbers: its time does not depend on them. */
+function exact(heads, tokens, dim, by = ALL) {
+  return {
+    id: `exact-${heads}x${tokens}x${dim}`,
+    kind: "exact",
+    heads,
+    tokens,
+    dim,
+    by,
+    data: "normal",
+    options: { method: "exact" },
+  };
+}
+
+/** One head of tokens like those of a trained model. */
+function estimate(label, tokens, options, by = ["ours"]) {
+  return {
+    id: `${label}-${tokens}`,
+    kind: "estimate",
+    label,
+    heads: 1,
+    tokens,
+    dim: 64,
+    by,
+    data: "head",
+    options,
+  };
+}
+
+const favor = (count) => ({ kind: "favor", count });
+
+const ESTIMATES = [
+  estimate("low rank, 64 FAVOR+ features", 4096, { method: "low-rank", features: favor(64) }, [
+    "ours",
+    "onnxruntime",
+  ]),
+  estimate("default, budget 6.25 %", 4097, { method: "scatterbrain", budget: 0.0625 }),
+  estimate("SMYRF, 2 rounds of 64, + 128 FAVOR+ features", 8192, {
+    method: "scatterbrain",
+    support: { kind: "smyrf", rounds: 2, cluster: 64 },
+    features: favor(128),
+  }),
+  estimate("default, 256 floats a query", 65536, { method: "scatterbrain", budget: 256 / 65536 }),
+];
+
+const LIMITS = ["registers", "microkernel", "exp", "copy"].map((loop) => ({
+  id: `limit-${loop}`,
+  kind: "limit",
+  loop,
+  by: ["limit"],
+}));
+
+/** `size`: "quick" for a smoke test, "long" to go to 8192 tokens. */
+export function tasks(size) {
+  if (size === "quick") {
+    return [
+      ...LIMITS,
+      ...[512, 1024].map((tokens) => exact(1, tokens, 64)),
+      exact(8, 512, 64),
+      ...ESTIMATES.slice(0, 3),
+    ];
+  }
+  const tokens = [512, 1024, 2048, 4096, ...(size === "long" ? [8192] : [])];
+  return [
+    ...LIMITS,
+    ...[1, 8].flatMap((heads) => tokens.map((tokens) => exact(heads, tokens, 64))),
+    ...[32, 80, 128].map((dim) => exact(1, 2048, dim, ["ours", "limit"])),
+    ...ESTIMATES,
+  ];
+}
+
+/** The task whose memory is measured, each implementation in a fresh process. */
+export const MEMORY_TASK = exact(8, 4096, 64);
