@@ -330,11 +330,14 @@ impl Engine {
                 self.support_entries += block.map(|query| head.visible(query) as u64).sum::<u64>();
             }
             Estimator::Clustered(clustered) => {
-                for (query, out) in block.zip(output.chunks_exact_mut(dim)) {
-                    let row = timed(&mut self.clock.rows, || clustered.row(head, query, out))?;
-                    self.support_entries += row.entries as u64;
-                    self.clusters += row.clusters as u64;
-                }
+                timed(&mut self.clock.rows, || -> Result<()> {
+                    for (query, out) in block.zip(output.chunks_exact_mut(dim)) {
+                        let row = clustered.row(head, query, out)?;
+                        self.support_entries += row.entries as u64;
+                        self.clusters += row.clusters as u64;
+                    }
+                    Ok(())
+                })?;
             }
             Estimator::Parts { support, low_rank } => {
                 for (first, output) in block.clone().step_by(LANES).zip(output.chunks_mut(LANES * dim)) {
