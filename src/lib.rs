@@ -8,7 +8,7 @@
 //! # Threads
 //!
 //! One, the caller's. With the feature `rayon`, [`attention`] and [`attention_with_stats`] run on the threads of the current
-//! rayon pool: they share the heads of all sequences, and of exact attention blocks of 64 queries too. Each thread takes scratch for
+//! rayon pool: they share the heads of all sequences, and blocks of 64 queries where [`Plan::part`] cuts heads. Each thread takes scratch for
 //! a head of its own, as [`Stats::peak_bytes`] says. A [`Run`] stays on the thread that steps it; [`Plan::part`] and [`Run::part`]
 //! cut a call in the same way for threads of another kind, each of which can report and stop between steps. However a
 //! call is cut, the result is the same to the bit. The feature does nothing in WebAssembly.
