@@ -53,6 +53,11 @@ browser_tests_without_simd() {
   RUSTFLAGS="-Ctarget-feature=-simd128" CARGO_TARGET_DIR="$(target_dir)/nosimd" browser_tests
 }
 
+# As above. These are the flags of the module in pkg/dist/wasm-relaxed.
+browser_tests_with_relaxed_simd() {
+  RUSTFLAGS="-Ctarget-feature=+simd128,+relaxed-simd" CARGO_TARGET_DIR="$(target_dir)/relaxed" browser_tests
+}
+
 package_tests() { npm test -w pkg; }
 
 page_unit_tests() { npm test -w www; }
@@ -67,6 +72,7 @@ set_up
 stage "formatting, lints, types" scripts/check.sh
 stage "Rust, native" native_tests
 stage "Rust in Chromium, with SIMD" browser_tests
+stage "Rust in Chromium, with relaxed SIMD" browser_tests_with_relaxed_simd
 stage "Rust in Chromium, without SIMD" browser_tests_without_simd
 stage "npm package" package_tests
 stage "page, units" page_unit_tests

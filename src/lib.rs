@@ -27,7 +27,7 @@ pub mod support;
 #[cfg(feature = "binding")]
 mod wasm;
 
-pub use attention::{Inputs, Phase, Run, Stats, attention, attention_with_stats};
+pub use attention::{Inputs, Part, Phase, Run, Stats, attention, attention_with_stats};
 pub use error::{Error, Result};
 pub use options::{Features, Method, Options, Support};
 pub use plan::{DEFAULT_BUDGET, Plan};

@@ -87,7 +87,8 @@ impl Shape {
             return Err(Error::shape("v.shape", format!("{:?}", v.shape), format!("{expected_v:?}")));
         }
         shape.check()?;
-        shape.check_lengths(q.data.len(), k.data.len(), v.data.len())?;
+        let lengths = [q.data.len(), k.data.len(), v.data.len()];
+        shape.check_lengths("", lengths, [shape.q_len(), shape.k_len(), shape.v_len()])?;
         Ok(shape)
     }
 
@@ -138,14 +139,18 @@ impl Shape {
         Ok(())
     }
 
-    pub(crate) fn check_lengths(&self, q: usize, k: usize, v: usize) -> Result<()> {
-        for (name, formula, length, expected) in [
-            ("q.length", "batch * heads * queries * dim", q, self.q_len()),
-            ("k.length", "batch * kvHeads * keys * dim", k, self.k_len()),
-            ("v.length", "batch * kvHeads * keys * valueDim", v, self.v_len()),
-        ] {
+    /// `share` are the words for what the tensors are of the whole ones, which begin the formulas.
+    pub(crate) fn check_lengths(&self, share: &str, lengths: [usize; 3], expected: [usize; 3]) -> Result<()> {
+        for ((name, formula), (length, expected)) in [
+            ("q.length", "batch * heads * queries * dim"),
+            ("k.length", "batch * kvHeads * keys * dim"),
+            ("v.length", "batch * kvHeads * keys * valueDim"),
+        ]
+        .into_iter()
+        .zip(lengths.into_iter().zip(expected))
+        {
             if length != expected {
-                return Err(Error::shape(name, length, format!("{expected} ({formula})")));
+                return Err(Error::shape(name, length, format!("{expected} ({share}{formula})")));
             }
         }
         Ok(())

@@ -20,7 +20,13 @@ fn outputs(cases: impl Iterator<Item = Case>) -> Tally {
 #[wasm_bindgen_test]
 fn the_module_uses_the_instructions_it_was_compiled_for() {
     // A lost target feature must not go unnoticed.
-    let compiled = if cfg!(target_feature = "simd128") { "simd128" } else { "scalar" };
+    let compiled = if cfg!(target_feature = "relaxed-simd") {
+        "relaxed-simd"
+    } else if cfg!(target_feature = "simd128") {
+        "simd128"
+    } else {
+        "scalar"
+    };
     assert_eq!(scatterbrain::instruction_set(), compiled);
 }
 

@@ -1,36 +1,45 @@
-import { core, robustPca, type Task } from "./engine.js";
+import { core } from "./core.js";
 import { ScatterbrainError } from "./errors.js";
-import { checkSignal, copied, readCall, readRobustPcaCall, type Watch } from "./inputs.js";
+import { type Call, checkSignal, copied, readCall, readRobustPcaCall, type Watch } from "./inputs.js";
 import type { AttentionOptions, DecomposeOptions, RobustPcaOptions, SweepOptions } from "./options.js";
+import { cut, join } from "./parts.js";
+import type { Pool } from "./pool.js";
 import type { AttentionResult, Decomposition, RobustPcaResult, SweepPoint } from "./results.js";
-import { nextTurn } from "./turns.js";
-
-/** How long one slice of work may hold the thread, in milliseconds: short enough for a smooth page. */
-const SLICE = 12;
+import { robustPca } from "./robust-pca.js";
+import { carryOut, type Task } from "./task.js";
 
 /**
  * What `load` gives. Calls run in slices on the thread they were made on and let the event loop run in between;
- * several may be in flight at once. Options and tensors are read when a call starts: changing them afterwards
- * changes nothing.
+ * `attention` runs on workers if `load` was asked for some. Several may be in flight at once. Options and tensors are
+ * read when a call starts: changing them afterwards changes nothing.
  */
 export class Scatterbrain {
   /** Where calls are computed. */
   readonly backend = "wasm";
-  /** Vector instructions of the module: `"simd128"`, or `"scalar"` if it was built without. */
-  readonly instructionSet: string = core.readInstructionSet();
+  /** Vector instructions of the module: `"relaxed-simd"` or `"simd128"`, or `"scalar"` if it was built without. */
+  readonly instructionSet: string = core.ask((glue) => glue.instructionSet());
+  readonly #pool: Pool | undefined;
   readonly #startRobustPca: () => Promise<void>;
   #usesRobustPca = false;
   #disposed = false;
 
-  /** `startRobustPca` sees to it that the module for robust PCA runs. */
-  constructor(startRobustPca: () => Promise<void>) {
+  /** `startRobustPca` sees to it that the module for robust PCA runs; `pool` takes over attention. */
+  constructor(startRobustPca: () => Promise<void>, pool: Pool | undefined) {
+    this.#pool = pool;
     this.#startRobustPca = startRobustPca;
     core.enter();
   }
 
   /** Attention of all heads. Rejects with a `ScatterbrainError`. */
-  attention(options: AttentionOptions): Promise<AttentionResult> {
-    return this.#run("attention", options) as Promise<AttentionResult>;
+  async attention(options: AttentionOptions): Promise<AttentionResult> {
+    this.#checkAlive();
+    const call = readCall(options);
+    checkSignal(call.signal);
+    if (this.#pool !== undefined) return this.#share(call, this.#pool);
+    const { q, k, v, options: rest } = call;
+    const task = core.task(({ Job }) => Job.part(q, k, v, rest, 0, 1));
+    const { output, stats } = (await this.#finish(task, call)) as AttentionResult;
+    return { output, stats };
   }
 
   /** The attention matrix of one head beside its estimate; batch and heads must be 1. */
@@ -78,9 +87,19 @@ export class Scatterbrain {
     this.#disposed = true;
     void core.leave();
     if (this.#usesRobustPca) void robustPca.leave();
+    this.#pool?.end(disposed());
   }
 
-  async #run(kind: "attention" | "decompose" | "sweep", options: unknown): Promise<unknown> {
+  async #share(call: Call, pool: Pool): Promise<AttentionResult> {
+    const start = performance.now();
+    const { q, signal, onProgress } = call;
+    const parts = cut(call, pool.size);
+    const rows = q.length / (call.options as unknown as AttentionOptions).shape.dim;
+    const results = await pool.share(parts, { check: () => this.#check(signal), signal, onProgress });
+    return join(results, rows, performance.now() - start);
+  }
+
+  async #run(kind: "decompose" | "sweep", options: unknown): Promise<unknown> {
     this.#checkAlive();
     const { q, k, v, options: rest, ...watch } = readCall(options);
     checkSignal(watch.signal);
@@ -90,25 +109,20 @@ export class Scatterbrain {
     );
   }
 
-  async #finish(task: Task, { signal, onProgress }: Watch): Promise<unknown> {
-    try {
-      for (let done = 0; done < 1; ) {
-        await nextTurn();
-        this.#checkAlive();
-        checkSignal(signal);
-        done = Math.max(done, task.step(SLICE));
-        onProgress?.(done);
-      }
-      this.#checkAlive();
-      checkSignal(signal);
-      return task.finish();
-    } finally {
-      task.free();
-    }
+  #finish(task: Task, { signal, onProgress }: Watch): Promise<unknown> {
+    return carryOut(task, () => this.#check(signal), onProgress);
+  }
+
+  #check(signal: AbortSignal | undefined): void {
+    this.#checkAlive();
+    checkSignal(signal);
   }
 
   #checkAlive(): void {
-    if (this.#disposed)
-      throw new ScatterbrainError("Disposed", "This Scatterbrain was disposed of; load a new one");
+    if (this.#disposed) throw disposed();
   }
+}
+
+function disposed(): ScatterbrainError {
+  return new ScatterbrainError("Disposed", "This Scatterbrain was disposed of; load a new one");
 }

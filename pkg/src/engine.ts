@@ -5,9 +5,8 @@
  * of the old one are lost.
  */
 import { type ErrorCode, ScatterbrainError } from "./errors.js";
+import type { Task } from "./task.js";
 import { nextTurn } from "./turns.js";
-import * as coreGlue from "./wasm/scatterbrain.js";
-import * as robustPcaGlue from "./wasm-robust-pca/robust_pca.js";
 
 /** What the glue of every module has. */
 interface Glue {
@@ -28,6 +27,7 @@ export class Engine<G extends Glue> {
   readonly #glue: G;
   readonly #exports: readonly string[];
   #running: Promise<void> | undefined;
+  #module: WebAssembly.Module | undefined;
   #generation = 0;
   /** The instance must be replaced before it is used again. */
   #damaged = false;
@@ -55,6 +55,13 @@ export class Engine<G extends Glue> {
 
   async #instantiate(module: WebAssembly.Module): Promise<void> {
     await this.#glue.default({ module_or_path: module });
+    this.#module = module;
+  }
+
+  /** What runs, compiled: other threads can have instances of their own of it. */
+  get module(): WebAssembly.Module {
+    if (this.#module === undefined) throw new Error("no module was started");
+    return this.#module;
   }
 
   /** Whether this is our module: the glue would keep an instance of any other one for good. */
@@ -63,9 +70,9 @@ export class Engine<G extends Glue> {
     return this.#exports.every((name) => names.includes(name));
   }
 
-  /** The vector instructions the module was compiled with. */
-  readInstructionSet(): string {
-    return this.#guarded(this.#glue.instructionSet);
+  /** Asks the module something that it answers at once. */
+  ask<T>(question: (glue: G) => T): T {
+    return this.#guarded(() => question(this.#glue));
   }
 
   /** Counts one more user of the instance. */
@@ -134,17 +141,3 @@ export class Engine<G extends Glue> {
     return !this.#damaged;
   }
 }
-
-/** A job inside a module. Its calls fail once the instance that it lives in is no longer the current one. */
-export interface Task {
-  /** Works for about so long; gives the fraction that is done. */
-  step: (milliseconds: number) => number;
-  finish: () => unknown;
-  free: () => void;
-}
-
-/** What every page loads. */
-export const core = new Engine(coreGlue, "job_step");
-
-/** Robust PCA, with the linear algebra that only it needs. */
-export const robustPca = new Engine(robustPcaGlue, "robustpcajob_step");

@@ -58,17 +58,32 @@ export function readRobustPcaCall(given: unknown): RobustPcaCall {
 
 /** A copy that does not change with what the caller holds. */
 export function copied(call: RobustPcaCall): RobustPcaCall {
-  const copies = Object.entries(call.options).map(([name, value]) => [name, copy(value)]);
-  const options = Object.fromEntries(copies);
+  const options = copiedOptions(call.options);
   return "matrix" in call
     ? { ...call, matrix: call.matrix.slice(), options }
     : { ...call, q: call.q.slice(), k: call.k.slice(), options };
 }
 
-function copy(value: unknown): unknown {
+/**
+ * A copy that does not change with what the caller holds, and that can be sent to a worker: a framework's proxies cannot.
+ * As deep as options go, and no deeper.
+ */
+export function copiedOptions(options: object): Record<string, unknown> {
+  return mapped(options, (value) => {
+    const isList = Array.isArray(value) || typedArrayKind.call(value) !== undefined;
+    return typeof value === "object" && value !== null && !isList
+      ? mapped(value, copiedList)
+      : copiedList(value);
+  });
+}
+
+function mapped(object: object, change: (value: unknown) => unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(value)]));
+}
+
+function copiedList(value: unknown): unknown {
   if (Array.isArray(value)) return value.slice();
-  if (typedArrayKind.call(value) !== undefined) return (value as Uint32Array).slice();
-  return typeof value === "object" && value !== null ? { ...value } : value;
+  return typedArrayKind.call(value) === undefined ? value : (value as Uint32Array).slice();
 }
 
 function readWatch(signal: unknown, onProgress: unknown): Watch {

@@ -1,8 +1,12 @@
 import { Scatterbrain } from "./api.js";
-import { core, type Engine, robustPca } from "./engine.js";
+import { core } from "./core.js";
+import type { Engine } from "./engine.js";
 import { describe, ScatterbrainError, unexpected } from "./errors.js";
 import { readObject } from "./inputs.js";
+import { hasRelaxedSimd, INSTRUCTION_SETS } from "./instructions.js";
 import type { LoadOptions } from "./options.js";
+import { Pool, type Spawn } from "./pool.js";
+import { robustPca } from "./robust-pca.js";
 
 /** Compiles the module at an address. */
 export type CompileFrom = (address: URL | string) => Promise<WebAssembly.Module>;
@@ -10,6 +14,8 @@ export type CompileFrom = (address: URL | string) => Promise<WebAssembly.Module>
 /** Where the modules lie that belong to this package's code. */
 export interface Addresses {
   core: URL;
+  /** The core once more, compiled with relaxed SIMD. */
+  relaxed: URL;
   robustPca: URL;
 }
 
@@ -20,21 +26,39 @@ export interface Addresses {
  */
 export type Load = (options?: LoadOptions) => Promise<Scatterbrain>;
 
-/** `load` for an environment, given its way to get at a module. */
-export function loadWith(own: Addresses, compileFrom: CompileFrom): Load {
+/** The most workers that can be asked for. */
+const MAX_WORKERS = 64;
+
+/** `load` for an environment, given its ways to get at a module and to start a worker. */
+export function loadWith(own: Addresses, compileFrom: CompileFrom, spawn: Spawn): Load {
   return async (options = {}) => {
-    const { wasm, robustPca: robustPcaWasm, simd } = readLoadOptions(options);
-    await start(core, compileFrom, wasm, own.core);
-    const scatterbrain = new Scatterbrain(() => start(robustPca, compileFrom, robustPcaWasm, own.robustPca));
-    if (simd && scatterbrain.instructionSet === "scalar") {
-      scatterbrain.dispose();
-      throw new ScatterbrainError(
-        "Unsupported",
-        "simd: true is not supported: this module was built without",
-      );
+    const { wasm, robustPca: robustPcaWasm, simd = "auto", workers = 1 } = readLoadOptions(options);
+    const relaxed = simd !== "simd128" && hasRelaxedSimd();
+    if (simd === "relaxed" && !relaxed) throw unsupported("simd", simd, "this engine has no relaxed SIMD");
+    await start(core, compileFrom, wasm, relaxed ? own.relaxed : own.core);
+    const instructionSet = core.ask((glue) => glue.instructionSet());
+    if (simd !== "auto" && instructionSet !== INSTRUCTION_SETS[simd]) {
+      const why = `the module that runs here is ${instructionSet}, and the first load decides`;
+      throw unsupported("simd", simd, why);
     }
-    return scatterbrain;
+    const pool = workers > 1 ? await startPool(spawn, workers) : undefined;
+    return new Scatterbrain(() => start(robustPca, compileFrom, robustPcaWasm, own.robustPca), pool);
   };
+}
+
+async function startPool(spawn: Spawn, size: number): Promise<Pool> {
+  const pool = new Pool(core.module, spawn, size);
+  try {
+    await pool.started();
+    return pool;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const failure = new ScatterbrainError("LoadFailed", `Could not start ${size} workers: ${reason}`, {
+      cause: error,
+    });
+    pool.end(failure);
+    throw failure;
+  }
 }
 
 type Source = NonNullable<LoadOptions["wasm"]>;
@@ -82,25 +106,24 @@ function readLoadOptions(options: unknown): LoadOptions {
     throw unexpected("InvalidOption", name, describe(value), `only these keys: ${keys}`);
   }
   if (backend === "webgpu") {
-    const why = "WebGPU is not there yet; leave backend out";
-    throw new ScatterbrainError("Unsupported", `backend "webgpu" is not supported: ${why}`);
+    throw unsupported("backend", backend, "WebGPU is not there yet; leave backend out");
   }
   if (backend !== undefined && backend !== "auto" && backend !== "wasm") {
     throw unexpected("InvalidOption", "backend", describe(backend), 'one of "auto", "wasm", "webgpu"');
   }
-  if (workers !== undefined && workers !== 1) {
-    if (!Number.isInteger(workers) || (workers as number) < 1) {
-      throw unexpected("InvalidOption", "workers", describe(workers), "a whole number from 1");
-    }
-    const why = "calls run on one thread for now; leave workers out";
-    throw new ScatterbrainError("Unsupported", `workers ${workers} is not supported: ${why}`);
+  if (
+    workers !== undefined &&
+    !(Number.isInteger(workers) && 1 <= Number(workers) && Number(workers) <= MAX_WORKERS)
+  ) {
+    throw unexpected(
+      "InvalidOption",
+      "workers",
+      describe(workers),
+      `a whole number from 1 to ${MAX_WORKERS}`,
+    );
   }
-  if (simd !== undefined && typeof simd !== "boolean") {
-    throw unexpected("InvalidOption", "simd", describe(simd), "true or false");
-  }
-  if (simd === false) {
-    const why = "the module has vector instructions or has not; leave simd out";
-    throw new ScatterbrainError("Unsupported", `simd false is not supported: ${why}`);
+  if (simd !== undefined && simd !== "auto" && simd !== "simd128" && simd !== "relaxed") {
+    throw unexpected("InvalidOption", "simd", describe(simd), 'one of "auto", "simd128", "relaxed"');
   }
   for (const [name, source] of Object.entries({ wasm, robustPca })) {
     if (source === undefined || isSource(source)) continue;
@@ -111,7 +134,11 @@ function readLoadOptions(options: unknown): LoadOptions {
       "a URL, a string, bytes or a WebAssembly.Module",
     );
   }
-  return { wasm, robustPca, simd } as LoadOptions;
+  return { wasm, robustPca, workers, simd } as LoadOptions;
+}
+
+function unsupported(name: string, value: string, why: string): ScatterbrainError {
+  return new ScatterbrainError("Unsupported", `${name} "${value}" is not supported: ${why}`);
 }
 
 function isSource(value: unknown): boolean {

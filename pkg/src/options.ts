@@ -301,15 +301,25 @@ export interface LoadOptions {
   backend?: "auto" | "wasm" | "webgpu" | undefined;
   /**
    * The WebAssembly module: its address, its bytes, or compiled. The first load decides which module runs. Default:
-   * the file that lies beside this package's code.
+   * the file for `simd` that lies beside this package's code.
    *
    * @example new URL("/static/scatterbrain.wasm", location.href)
    */
   wasm?: URL | string | BufferSource | WebAssembly.Module | undefined;
   /** As `wasm`, for the module of robust PCA. The first call of `robustPca` decides which one runs. */
   robustPca?: URL | string | BufferSource | WebAssembly.Module | undefined;
-  /** Threads. Only 1 for now. Default 1. */
+  /**
+   * How many workers compute `attention`, each with memory of its own: they share the heads of all sequences, and of exact
+   * attention the queries of a head too. The result is the same to the bit. With 1 it is computed on the thread that
+   * calls, as `decompose`, `sweep` and `robustPca` always are. A whole number from 1 to 64. Default 1.
+   *
+   * @example navigator.hardwareConcurrency
+   */
   workers?: number | undefined;
-  /** `true` insists on a module with vector instructions, `false` is not supported. Default: what the module has. */
-  simd?: boolean | undefined;
+  /**
+   * Vector instructions. `"relaxed"` has a fused multiply-add: faster, rounded differently, and not everywhere. `"auto"` takes
+   * it where the engine has it, and `"simd128"` elsewhere; one module is fetched. With `wasm`, and once a module
+   * runs, it is what that module must have. Default `"auto"`.
+   */
+  simd?: "auto" | "simd128" | "relaxed" | undefined;
 }

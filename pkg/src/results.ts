@@ -4,19 +4,21 @@ import type { Method } from "./options.js";
 export interface Stats {
   /** Where it was computed. */
   backend: "wasm";
-  /** Vector instructions that were used: `"simd128"`, or `"scalar"` if there were none. */
+  /** Vector instructions that were used: `"relaxed-simd"` or `"simd128"`, or `"scalar"` if there were none. */
   instructionSet: string;
   /** The estimator that ran; never `"auto"`. */
   method: Exclude<Method, "auto">;
-  /** Time spent computing, without pauses between slices. */
+  /** Time spent computing, without pauses between slices; with workers, time from call to result. */
   milliseconds: number;
-  /** Most memory held at once, in bytes. */
+  /** Most memory held at once, in bytes; all workers together. */
   peakBytes: number;
   /** Entries computed exactly, all rows together. */
   supportEntries: number;
   /** Features per row; 0 without a low-rank part. */
   features: number;
-  /** Milliseconds by phase. */
+  /** Workers that shared the call; 1 also where it ran on the thread that calls. */
+  workers: number;
+  /** Milliseconds by phase; all workers together. */
   phases: Record<string, number>;
 }
 

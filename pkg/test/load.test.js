@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { test } from "node:test";
@@ -6,9 +7,14 @@ import { fileURLToPath } from "node:url";
 import { load } from "scatterbrain-attention";
 // The glue is no part of the interface. It is what these tests break on purpose.
 import instance, { Job } from "../dist/wasm/scatterbrain.js";
+import { packageFolder } from "./support/pack.js";
 import { attend, distance, tensors } from "./support/reference.js";
 
-const address = new URL(import.meta.resolve("scatterbrain-attention/scatterbrain.wasm"));
+// Node 20 has no relaxed SIMD, later ones do.
+const hasRelaxed = Number.parseInt(process.versions.node, 10) > 20;
+const [instructions, other] = hasRelaxed ? ["relaxed", "simd128"] : ["simd128", "relaxed"];
+const file = hasRelaxed ? "scatterbrain-relaxed.wasm" : "scatterbrain.wasm";
+const address = new URL(import.meta.resolve(`scatterbrain-attention/${file}`));
 const bytes = readFileSync(address);
 const call = { ...tensors({ queries: 64, dim: 8 }), method: "exact" };
 const long = { ...tensors({ heads: 4, queries: 2048, dim: 64 }), method: "exact" };
@@ -55,7 +61,7 @@ test("every way to give the module", async (t) => {
   const http = `http://127.0.0.1:${server.address().port}/scatterbrain.wasm`;
   const copy = new Uint8Array(bytes);
   for (const wasm of [address, address.href, fileURLToPath(address), http, new URL(http)]) {
-    await works(await load({ wasm, backend: "auto", workers: 1, simd: true }));
+    await works(await load({ wasm, backend: "auto", workers: 1, simd: instructions }));
   }
   for (const wasm of [copy, copy.buffer, new DataView(copy.buffer), new WebAssembly.Module(copy)]) {
     await works(await load({ wasm }));
@@ -66,11 +72,13 @@ for (const [options, code, ...words] of [
   [{ backend: "webgpu" }, "Unsupported", "webgpu"],
   [{ backend: "cpu" }, "InvalidOption", 'backend: "cpu"', '"wasm"'],
   [{ backend: null }, "InvalidOption", "backend: null"],
-  [{ workers: 4 }, "Unsupported", "workers 4"],
-  [{ workers: 0 }, "InvalidOption", "workers: 0"],
+  [{ workers: 0 }, "InvalidOption", "workers: 0", "from 1 to 64"],
+  [{ workers: 65 }, "InvalidOption", "workers: 65"],
+  [{ workers: 1.5 }, "InvalidOption", "workers: 1.5"],
   [{ workers: "2" }, "InvalidOption", 'workers: "2"'],
-  [{ simd: false }, "Unsupported", "simd"],
-  [{ simd: "yes" }, "InvalidOption", 'simd: "yes"'],
+  [{ simd: other }, "Unsupported", `simd "${other}"`],
+  [{ simd: "yes" }, "InvalidOption", 'simd: "yes"', '"relaxed"'],
+  [{ simd: true }, "InvalidOption", "simd: true", '"simd128"'],
   [{ wasm: 5 }, "InvalidOption", "wasm: 5"],
   [{ wasm: null }, "InvalidOption", "wasm: null"],
   [{ wasmUrl: "x" }, "InvalidOption", 'wasmUrl: "x"', "wasm"],
@@ -89,7 +97,20 @@ for (const [options, code, ...words] of [
 test("it says what it computes with", async () => {
   const sb = await load();
   assert.equal(sb.backend, "wasm");
-  assert.equal(sb.instructionSet, "simd128");
+  assert.equal(sb.instructionSet, hasRelaxed ? "relaxed-simd" : "simd128");
+});
+
+test("an engine without relaxed SIMD runs the module without it", () => {
+  const code = `
+    WebAssembly.validate = () => false;
+    const { load } = await import("scatterbrain-attention");
+    const { code, message } = await load({ simd: "relaxed" }).catch((error) => error);
+    const { instructionSet } = await load();
+    console.log(JSON.stringify([code, message, instructionSet]));`;
+  const args = ["--input-type=module", "--eval", code];
+  const told = JSON.parse(execFileSync(process.execPath, args, { cwd: packageFolder, encoding: "utf8" }));
+  const message = 'simd "relaxed" is not supported: this engine has no relaxed SIMD';
+  assert.deepEqual(told, ["Unsupported", message, "simd128"]);
 });
 
 test("a trap fails the calls in flight, and the instance works again", async () => {

@@ -35,8 +35,8 @@ test("the README names every code, option and kind that the types do", () => {
   const options = [...source("options.ts").matchAll(/^ {2}(\w+)\??:/gm)].map(([, name]) => name);
   const kinds = [...source("options.ts").matchAll(/^ {2}kind: "([\w-]+)"/gm)].map(([, kind]) => `"${kind}"`);
   assert(codes.length === 10 && options.length > 20 && kinds.length === 11);
-  // How many threads and which back end: only one answer each for now.
-  const untold = new Set(["backend", "workers", "simd"]);
+  // Only one answer for now.
+  const untold = new Set(["backend"]);
   for (const name of [...codes, ...options, ...kinds]) {
     assert(untold.has(name) || readme.includes(name), `${name} is missing`);
   }

@@ -186,7 +186,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
                 support_entries,
                 peak_bytes: plan.peak_bytes() + 17 * shape.queries as u64 * shape.keys as u64,
                 phases,
-                ..Stats::of(&plan, clusters)
+                ..Stats::of(&plan, &plan.whole(), clusters)
             },
         }
     }

@@ -31,12 +31,11 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    /// `q`, `k` and `v` are those of the slice, padding included.
     pub fn new(plan: &Plan, slice: usize, q: &[f32], k: &[f32], v: &[f32]) -> Result<Head> {
         let shape = plan.shape;
         let keys = plan.key_lengths[shape.batch_of(slice)];
-        let q = &q[shape.q_range(slice)];
-        let k = &k[shape.k_range(slice)][..keys * shape.dim];
-        let v = &v[shape.v_range(slice)][..keys * shape.value_dim];
+        let (k, v) = (&k[..keys * shape.dim], &v[..keys * shape.value_dim]);
         let scaled = |what, tokens: &[f32], factor: f64| -> Result<Vec<f32>> {
             let mut out = memory::with_capacity(what, tokens.len())?;
             out.extend(tokens.iter().map(|&x| saturate(f64::from(x) * factor, QK_LIMIT)));

@@ -5,7 +5,7 @@ use std::ops::{Deref, Range};
 
 use web_time::Instant;
 
-use crate::attention::{BLOCK, Clustered, Exact, Head, LowRank, Scratch};
+use crate::attention::{BLOCK, Clustered, Exact, Head, LowRank, Part, Scratch};
 use crate::clusters::Tree;
 use crate::error::{Error, Result};
 use crate::memory;
@@ -29,18 +29,40 @@ pub struct Inputs<D> {
 impl<D: Deref<Target = [f32]>> Inputs<D> {
     /// Checks lengths and finiteness. Padding must be finite too.
     pub(crate) fn check(&self, plan: &Plan) -> Result<()> {
-        plan.shape.check_lengths(self.q.len(), self.k.len(), self.v.len())?;
-        for (name, data) in [("q", &self.q), ("k", &self.k), ("v", &self.v)] {
+        self.check_part(plan, &plan.whole())
+    }
+
+    /// As [`check`](Self::check), where the tensors are those of `part`; indices are those in the tensors of the call.
+    fn check_part(&self, plan: &Plan, part: &Part) -> Result<()> {
+        plan.check_lengths([self.q.len(), self.k.len(), self.v.len()], part)?;
+        for (name, data, range) in [("q", &self.q, &part.q), ("k", &self.k, &part.k), ("v", &self.v, &part.v)] {
             if let Some(index) = data.iter().position(|x| !x.is_finite()) {
-                return Err(Error::NonFinite { name, index, value: data[index] });
+                return Err(Error::NonFinite { name, index: range.start + index, value: data[index] });
             }
         }
         Ok(())
     }
 
     pub(crate) fn head(&self, plan: &Plan, slice: usize) -> Result<Head> {
-        Head::new(plan, slice, &self.q, &self.k, &self.v)
+        self.head_of_part(plan, &plan.whole(), slice)
     }
+
+    /// As [`head`](Self::head), where the tensors are those of `part`.
+    fn head_of_part(&self, plan: &Plan, part: &Part, slice: usize) -> Result<Head> {
+        let shape = plan.shape;
+        let k = &self.k[within(shape.k_range(slice), &part.k)];
+        let v = &self.v[within(shape.v_range(slice), &part.v)];
+        Head::new(plan, slice, self.queries(plan, part, slice), k, v)
+    }
+
+    fn queries(&self, plan: &Plan, part: &Part, slice: usize) -> &[f32] {
+        &self.q[within(plan.shape.q_range(slice), &part.q)]
+    }
+}
+
+/// `range`, counted from the start of `part`.
+fn within(range: Range<usize>, part: &Range<usize>) -> Range<usize> {
+    range.start - part.start..range.end - part.start
 }
 
 /// What a call took.
@@ -60,21 +82,23 @@ pub struct Stats {
     pub features: usize,
     /// Where the time went.
     pub phases: Vec<Phase>,
+    /// Clusters judged by all rows together; 0 without landmarks.
+    pub clusters: u64,
 }
 
 impl Stats {
-    /// What follows from the plan, and from how many clusters all rows judged together.
-    pub(crate) fn of(plan: &Plan, clusters: u64) -> Stats {
-        let rows = (plan.shape.slices() * plan.shape.queries) as u64;
-        let judged = plan.cluster_walk().map(|_| clusters.div_ceil(rows) as usize);
+    /// What follows from the plan, and from how many clusters all rows of a part judged together.
+    pub(crate) fn of(plan: &Plan, part: &Part, clusters: u64) -> Stats {
+        let judged = plan.cluster_walk().map(|_| clusters.div_ceil(part.rows.len() as u64) as usize);
         Stats {
             method: plan.method,
             instruction_set: instruction_set(),
             milliseconds: 0.0,
-            peak_bytes: plan.peak_bytes(),
+            peak_bytes: plan.peak_bytes_of(part),
             support_entries: 0,
             features: judged.unwrap_or(plan.feature_count()),
             phases: Vec::new(),
+            clusters,
         }
     }
 }
@@ -99,9 +123,10 @@ pub struct Run<D> {
 /// A [`Run`] without its inputs, for analyses that run several plans on the same ones.
 pub(crate) struct Engine {
     plan: Plan,
+    part: Part,
     output: Vec<f32>,
-    slice: usize,
-    query: usize,
+    /// The next row, counted as those of the part.
+    row: usize,
     head: Option<Prepared>,
     scratch: Scratch,
     rows: Rows,
@@ -140,8 +165,18 @@ impl<D: Deref<Target = [f32]>> Run<D> {
     /// [`Error::InvalidShape`] where a length does not fit the plan, [`Error::NonFinite`] with the index of the
     /// first NaN or infinity, [`Error::OutOfMemory`].
     pub fn new(plan: Plan, inputs: Inputs<D>) -> Result<Run<D>> {
-        inputs.check(&plan)?;
-        Ok(Run { inputs, engine: Engine::new(plan)? })
+        Run::part(plan, 0, 1, inputs)
+    }
+
+    /// As [`new`](Run::new) for [`plan.part(index, count)`](Plan::part): `inputs` are the ranges of the tensors that the part
+    /// reads, and its output, `[1, 1, rows, value_dim]`, is the same to the bit as in the output of the whole.
+    ///
+    /// # Errors
+    /// Those of [`new`](Run::new), and [`Error::InvalidOption`] for a part that does not exist or has no rows.
+    pub fn part(plan: Plan, index: usize, count: usize, inputs: Inputs<D>) -> Result<Run<D>> {
+        let part = plan.part(index, count).ok_or_else(|| Error::option("part", index, "one that has rows"))?;
+        inputs.check_part(&plan, &part)?;
+        Ok(Run { inputs, engine: Engine::of_part(plan, part)? })
     }
 
     /// Whether every row is computed.
@@ -162,7 +197,7 @@ impl<D: Deref<Target = [f32]>> Run<D> {
         self.engine.step(&self.inputs)
     }
 
-    /// The output `[batch, heads, queries, value_dim]` and what it took.
+    /// The output `[batch, heads, queries, value_dim]`, of a part `[1, 1, rows, value_dim]`, and what it took.
     pub fn finish(self) -> (Tensor, Stats) {
         self.engine.finish()
     }
@@ -170,12 +205,17 @@ impl<D: Deref<Target = [f32]>> Run<D> {
 
 impl Engine {
     pub fn new(plan: Plan) -> Result<Engine> {
-        let output = memory::filled("the output", plan.shape.output().iter().product(), 0.0)?;
+        let whole = plan.whole();
+        Engine::of_part(plan, whole)
+    }
+
+    fn of_part(plan: Plan, part: Part) -> Result<Engine> {
+        let output = memory::filled("the output", part.output.len(), 0.0)?;
         Ok(Engine {
             plan,
             output,
-            slice: 0,
-            query: 0,
+            row: part.rows.start,
+            part,
             head: None,
             scratch: Scratch::default(),
             rows: Rows::default(),
@@ -197,12 +237,11 @@ impl Engine {
     }
 
     pub fn is_done(&self) -> bool {
-        self.slice == self.plan.shape.slices()
+        self.row == self.part.rows.end
     }
 
     pub fn fraction(&self) -> f64 {
-        let shape = self.plan.shape;
-        (self.slice * shape.queries + self.query) as f64 / (shape.slices() * shape.queries) as f64
+        (self.row - self.part.rows.start) as f64 / self.part.rows.len() as f64
     }
 
     pub fn step<D: Deref<Target = [f32]>>(&mut self, inputs: &Inputs<D>) -> Result<()> {
@@ -210,20 +249,21 @@ impl Engine {
             return Ok(());
         }
         let queries = self.plan.shape.queries;
-        if self.plan.key_lengths[self.plan.shape.batch_of(self.slice)] == 0 {
+        let slice = self.row / queries;
+        let first = slice * queries;
+        let end = self.part.rows.end.min(first + queries);
+        if self.plan.key_lengths[self.plan.shape.batch_of(slice)] == 0 {
             // Fully masked: the output is zero already.
-            self.query = queries;
+            self.row = end;
         } else if let Some(prepared) = self.head.take() {
-            let block = self.query..queries.min(self.query + BLOCK);
-            self.query = block.end;
-            self.head = Some(self.compute(prepared, block)?);
+            let block = self.row..end.min(self.row + BLOCK);
+            self.row = block.end;
+            self.head = Some(self.compute(prepared, block.start - first..block.end - first)?);
         } else {
-            self.head = Some(self.prepare(inputs)?);
+            self.head = Some(self.prepare(inputs, slice)?);
         }
-        if self.query == queries {
+        if self.row == end {
             self.head = None;
-            self.query = 0;
-            self.slice += 1;
         }
         Ok(())
     }
@@ -239,19 +279,23 @@ impl Engine {
             milliseconds: phases.iter().map(|phase| phase.1).sum(),
             support_entries: self.support_entries,
             phases: phases.into_iter().map(|(name, milliseconds)| Phase { name, milliseconds }).collect(),
-            ..Stats::of(&self.plan, self.clusters)
+            ..Stats::of(&self.plan, &self.part, self.clusters)
         };
-        (Tensor { data: self.output, shape: self.plan.shape.output() }, stats)
+        let shape = match self.plan.is_whole(&self.part) {
+            true => self.plan.shape.output(),
+            false => [1, 1, self.part.rows.len(), self.plan.shape.value_dim],
+        };
+        (Tensor { data: self.output, shape }, stats)
     }
 
-    fn prepare<D: Deref<Target = [f32]>>(&mut self, inputs: &Inputs<D>) -> Result<Prepared> {
-        let head = timed(&mut self.clock.prepare, || inputs.head(&self.plan, self.slice))?;
+    fn prepare<D: Deref<Target = [f32]>>(&mut self, inputs: &Inputs<D>, slice: usize) -> Result<Prepared> {
+        let head = timed(&mut self.clock.prepare, || inputs.head_of_part(&self.plan, &self.part, slice))?;
         if let Some((budget, to_keys)) = self.plan.cluster_walk() {
             let clustered = timed(&mut self.clock.support, || Clustered::new(&self.plan, &head, budget, to_keys))?;
             return Ok(Prepared { head, estimator: Estimator::Clustered(Box::new(clustered)) });
         }
         let support = timed(&mut self.clock.support, || {
-            Support::new(&self.plan, &head, &inputs.q[self.plan.shape.q_range(self.slice)])
+            Support::new(&self.plan, &head, inputs.queries(&self.plan, &self.part, slice))
         })?;
         let Some(support) = support else {
             let exact = timed(&mut self.clock.prepare, || Exact::new(&head))?;
@@ -269,9 +313,10 @@ impl Engine {
 
     fn compute(&mut self, mut prepared: Prepared, block: Range<usize>) -> Result<Prepared> {
         let Prepared { head, estimator } = &mut prepared;
-        let start = self.plan.shape.output_range(self.slice).start;
         let dim = head.value_dim;
-        let output = &mut self.output[start + block.start * dim..start + block.end * dim];
+        let slice = self.plan.shape.output_range(head.slice);
+        let start = slice.start + block.start * dim - self.part.output.start;
+        let output = &mut self.output[start..start + block.len() * dim];
         match estimator {
             Estimator::Exact(exact) => {
                 timed(&mut self.clock.rows, || match &mut self.entropy {
@@ -313,8 +358,12 @@ impl Engine {
 impl Plan {
     /// Bytes of inputs, output and scratch at the most.
     pub fn peak_bytes(&self) -> u64 {
+        self.peak_bytes_of(&self.whole())
+    }
+
+    fn peak_bytes_of(&self, part: &Part) -> u64 {
         let shape = self.shape;
-        let elements = shape.q_len() + shape.k_len() + shape.v_len() + shape.output().iter().product::<usize>();
+        let elements = part.q.len() + part.k.len() + part.v.len() + part.output.len();
         let head = Head::bytes(self) + Support::bytes(self);
         let estimator = match self.support {
             SupportPlan::All => Exact::bytes(shape.keys, shape.dim, shape.value_dim),

@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 use super::{Result, arrays, options, results};
 use crate::analysis::{Decompose, Sweep};
 use crate::error::Error;
-use crate::{Inputs, Plan, Run};
+use crate::{Inputs, Part, Plan, Run};
 
 /// One call in progress.
 #[wasm_bindgen]
@@ -21,17 +21,37 @@ enum Work {
 
 #[wasm_bindgen]
 impl Job {
-    /// Starts one attention call. `options` are the call's options without the tensors.
-    pub fn attention(q: &Float32Array, k: &Float32Array, v: &Float32Array, options: &JsValue) -> Result<Job> {
-        let (shape, options) = options::call(options)?;
-        let plan = Plan::new(shape, &options)?;
-        Ok(Job(Work::Attention(Box::new(Run::new(plan, inputs(q, k, v)?)?))))
+    /// Cuts an attention call into parts that take about the same work, `count` or fewer, after checking everything but
+    /// the data. Each has seven numbers: its index for [`part`](Job::part), and where its `q` begins and ends, its `k` and
+    /// its `v`. `q`, `k` and `v` are the lengths of the tensors.
+    pub fn parts(q: usize, k: usize, v: usize, options: &JsValue, count: usize) -> Result<JsValue> {
+        let plan = plan(options)?;
+        plan.check_lengths([q, k, v], &plan.whole())?;
+        let mut numbers = Vec::new();
+        for index in 0..count {
+            let Some(Part { q, k, v, .. }) = plan.part(index, count) else { continue };
+            numbers.extend([index, q.start, q.end, k.start, k.end, v.start, v.end].map(|x| x as f64));
+        }
+        arrays::to_doubles("parts", numbers)
+    }
+
+    /// Starts part `index` of `count` of an attention call, on its own ranges of the tensors: 0 of 1 is the whole call.
+    /// `options` are the call's options without the tensors.
+    pub fn part(
+        q: &Float32Array,
+        k: &Float32Array,
+        v: &Float32Array,
+        options: &JsValue,
+        index: usize,
+        count: usize,
+    ) -> Result<Job> {
+        let plan = plan(options)?;
+        Ok(Job(Work::Attention(Box::new(Run::part(plan, index, count, inputs(q, k, v)?)?))))
     }
 
     /// Starts the dense decomposition of one head.
     pub fn decompose(q: &Float32Array, k: &Float32Array, v: &Float32Array, options: &JsValue) -> Result<Job> {
-        let (shape, options) = options::call(options)?;
-        let plan = Plan::new(shape, &options)?;
+        let plan = plan(options)?;
         Ok(Job(Work::Decompose(Box::new(Decompose::new(plan, inputs(q, k, v)?)?))))
     }
 
@@ -87,6 +107,12 @@ impl super::Work for Work {
             Work::Finished => 1.0,
         }
     }
+}
+
+#[inline(never)]
+fn plan(options: &JsValue) -> Result<Plan> {
+    let (shape, options) = options::call(options)?;
+    Ok(Plan::new(shape, &options)?)
 }
 
 fn inputs(q: &Float32Array, k: &Float32Array, v: &Float32Array) -> Result<Inputs<Vec<f32>>> {

@@ -13,6 +13,7 @@ pub(super) fn attention((output, run): (Tensor, Stats)) -> Result<JsValue> {
     let result = Record::new();
     result.put("output", &to_floats("output", output.data)?);
     result.put("stats", &stats(&run));
+    result.put_number("clusters", run.clusters as f64);
     Ok(result.into())
 }
 
@@ -63,6 +64,7 @@ fn stats(stats: &Stats) -> JsValue {
     result.put_number("peakBytes", stats.peak_bytes as f64);
     result.put_number("supportEntries", stats.support_entries as f64);
     result.put_number("features", stats.features as f64);
+    result.put_number("workers", 1.0);
     result.put("phases", &phases);
     result.into()
 }

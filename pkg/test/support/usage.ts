@@ -22,7 +22,7 @@ await load({
   backend: "webgpu",
   wasm: new URL("https://example.org/scatterbrain.wasm"),
   workers: 2,
-  simd: true,
+  simd: "relaxed",
 });
 await load({ backend: "auto", wasm: "scatterbrain.wasm" });
 await load({
@@ -60,7 +60,13 @@ const output: Float32Array<ArrayBuffer> = result.output;
 postMessage(output, "*", [output.buffer]);
 const stats: Stats = result.stats;
 const words: string[] = [stats.backend, stats.instructionSet, stats.method, sb.backend, sb.instructionSet];
-const sums: number[] = [stats.milliseconds, stats.peakBytes, stats.supportEntries, stats.features];
+const sums: number[] = [
+  stats.milliseconds,
+  stats.peakBytes,
+  stats.supportEntries,
+  stats.features,
+  stats.workers,
+];
 const phases: [string, number][] = Object.entries(stats.phases);
 
 const supports: Support[] = [
@@ -154,6 +160,8 @@ sb.robustPca({ matrix: q });
 sb.robustPca({ ...ofHead, matrix: q, rows: 1, columns: 1 });
 // @ts-expect-error: no values are looked at
 sb.robustPca({ ...ofHead, v });
+// @ts-expect-error: a word, not a switch
+load({ simd: true });
 // @ts-expect-error: no such back end
 load({ backend: "cuda" });
 
