@@ -96,7 +96,7 @@ impl Clustered {
         Ok(ClusteredRow {
             log_normalizer: f64::from(largest) + total.ln(),
             entries,
-            clusters: self.walk.clusters.indices().len(),
+            clusters: self.walk.judged() - self.walk.keys.indices().len(),
         })
     }
 
@@ -112,10 +112,11 @@ impl Clustered {
         for opened in &self.walk.opened {
             let own = tree.cluster(opened.cluster);
             let log_low_rank = log_share(opened.cluster, opened.log_mass);
-            for (&key, &log_mass) in own.keys().iter().zip(&self.walk.keys.log_masses()[opened.keys..]) {
+            for (&key, &log_mass) in own.keys().iter().zip(&self.walk.keys.log_masses()[opened.keys as usize..]) {
                 receive(key, Share { exact: true, log_weight: f64::from(log_mass), log_low_rank });
             }
-            for (&child, &log_mass) in own.clusters().iter().zip(&self.walk.clusters.log_masses()[opened.clusters..]) {
+            let before = opened.clusters as usize + own.keys().len();
+            for (&child, &log_mass) in own.clusters().iter().zip(self.walk.clusters.log_masses().iter().skip(before)) {
                 if log_mass > f32::NEG_INFINITY {
                     let log_weight = log_share(child, log_mass);
                     tree.for_each_key(child, &mut |key| {

@@ -9,6 +9,9 @@ use crate::error::Result;
 use crate::moments::{Moments, cholesky, stride};
 use crate::simd::{LANES, Panels, row_product};
 
+/// Keys that their mean is taken of.
+const SAMPLE: usize = 256;
+
 pub(super) struct Metric {
     dim: usize,
     /// L, lower triangular, `[dim, dim]`.
@@ -24,15 +27,17 @@ impl Metric {
         Ok(Metric { dim, lower: Panels::from_rows(WHAT, &rows, dim, dim)? })
     }
 
-    /// Lᵀ(k - mean) of each key, row-major, into `out`: distances do not depend on the mean, and what all keys have in
-    /// common takes no digits.
+    /// Lᵀ(k - c) of each key, row-major, into `out`, where c is about the mean: distances do not depend on it, and what all keys
+    /// have in common takes no digits.
     pub fn transform(&self, keys: &[f32], out: &mut [f32]) {
+        let count = keys.len() / self.dim;
+        let step = count.div_ceil(SAMPLE);
+        let sample = keys.chunks_exact(self.dim).step_by(step.max(1));
+        let share = 1.0 / sample.len().max(1) as f64;
         let mut mean = vec![0.0f64; self.dim];
-        for key in keys.chunks_exact(self.dim) {
-            mean.iter_mut().zip(key).for_each(|(sum, &x)| *sum += f64::from(x));
+        for key in sample {
+            mean.iter_mut().zip(key).for_each(|(sum, &x)| *sum += share * f64::from(x));
         }
-        let count = (keys.len() / self.dim).max(1) as f64;
-        mean.iter_mut().for_each(|sum| *sum /= count);
         let mut centred = vec![0.0f32; self.dim];
         for (key, out) in keys.chunks_exact(self.dim).zip(out.chunks_exact_mut(self.dim)) {
             centred.iter_mut().zip(key).zip(&mean).for_each(|((out, &x), mean)| *out = (f64::from(x) - mean) as f32);

@@ -46,7 +46,7 @@ pub(crate) use exp::{exp_from, exp_moment, exp_tile, largest};
 pub(crate) use outer::{add_outer, add_weighted_rows};
 pub(crate) use panels::{Panels, panel_count};
 pub(crate) use product::{accumulate_rows, gather_columns, pair_products, product, row_product};
-pub(crate) use search::{add_row, judge, largest_lane, largest_of, largest_row, replace_lane, sum};
+pub(crate) use search::{add_row, copy_lanes, judge, largest_of, largest_row, replace_lane, sum};
 
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 use fearless_simd::Level;

@@ -1,6 +1,6 @@
 //! What the search for keys needs besides products: to judge clusters, and to find the largest.
 
-use fearless_simd::{Level, Simd, dispatch, f32x16, prelude::*, u32x16};
+use fearless_simd::{Level, Simd, dispatch, f32x16, prelude::*, u32x4, u32x16};
 
 use super::product::add_row_product;
 use super::{LANES, Lanes};
@@ -23,22 +23,39 @@ pub(crate) fn largest_row(tile: &[Lanes], offsets: &Lanes) -> [u8; LANES] {
     })
 }
 
-/// The children of a cluster as a query judges them: `offsets + Σ_k query[k] centroids[k]`, and that plus `doubts`, but
-/// for its last 4 bits, which are the lane: so the largest also says where it is.
+/// The children of a cluster as a query judges them: `offsets + Σ_k query[k] centroids[k]` into the first 16 of `judged`,
+/// and that plus `doubts`, but for its last 4 bits, which are the lane, into `promises`; returns the largest of these, which
+/// so also says where it is.
 #[inline(never)]
-pub(crate) fn judge(query: &[f32], centroids: &[Lanes], offsets: &Lanes, doubts: &Lanes) -> (Lanes, Lanes) {
+pub(crate) fn judge(
+    query: &[f32],
+    centroids: &[Lanes],
+    [offsets, doubts]: [&Lanes; 2],
+    judged: &mut [f32],
+    promises: &mut Lanes,
+) -> f32 {
     dispatch!(Level::new(), simd => {
-        let judged = add_row_product(simd, f32x16::load_array_ref(simd, offsets), query, centroids);
-        let promises: u32x16<_> = (judged + f32x16::load_array_ref(simd, doubts)).bitcast();
-        let labelled = (promises & !15) | u32x16::load_array_ref(simd, &LABELS);
-        (judged.to_array(), labelled.bitcast::<f32x16<_>>().to_array())
+        let log_masses = add_row_product(simd, f32x16::load_array_ref(simd, offsets), query, centroids);
+        log_masses.store_slice(&mut judged[..LANES]);
+        let bits: u32x16<_> = (log_masses + f32x16::load_array_ref(simd, doubts)).bitcast();
+        let labelled = ((bits & !15) | u32x16::load_array_ref(simd, &LABELS)).bitcast::<f32x16<_>>();
+        labelled.store_array(promises);
+        largest(simd, labelled)
     })
 }
 
-/// The largest of different numbers.
+/// Into the first 16 of `to`. In four pieces by name: a copy in one piece or in a loop would come out as one of
+/// WebAssembly's `memory.copy`, which engines leave their code for.
 #[inline(never)]
-pub(crate) fn largest_lane(lanes: &Lanes) -> f32 {
-    dispatch!(Level::new(), simd => largest(simd, f32x16::load_array_ref(simd, lanes)))
+pub(crate) fn copy_lanes(from: &[u32; LANES], to: &mut [u32]) {
+    dispatch!(Level::new(), simd => {
+        if let ([a, b, c, d], [to_a, to_b, to_c, to_d, ..]) = (from.as_chunks::<4>().0, to.as_chunks_mut::<4>().0) {
+            u32x4::load_array_ref(simd, a).store_array(to_a);
+            u32x4::load_array_ref(simd, b).store_array(to_b);
+            u32x4::load_array_ref(simd, c).store_array(to_c);
+            u32x4::load_array_ref(simd, d).store_array(to_d);
+        }
+    })
 }
 
 /// Overwrites what is equal to `old`, and gives the largest that there is then.
