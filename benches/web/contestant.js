@@ -10,6 +10,7 @@ const SAMPLE = 50;
 
 const implementations = {
   ours: () => import("./implementations/ours.js"),
+  simd128: () => import("./implementations/simd128.js"),
   limit: () => import("./implementations/limit.js"),
   onnxruntime: () => import("./implementations/onnxruntime.js"),
   tfjs: () => import("./implementations/tfjs.js"),

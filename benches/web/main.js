@@ -6,7 +6,7 @@ import { chromiumHost } from "./hosts/chromium.js";
 import { nodeHost } from "./hosts/node.js";
 import { measure, measureMemory, Seat } from "./measure.js";
 import { hostReport } from "./report.js";
-import { MEMORY_TASK, tasks } from "./tasks.js";
+import { MEMORY_TASKS, tasks } from "./tasks.js";
 
 const { values } = parseArgs({
   options: { quick: { type: "boolean" }, long: { type: "boolean" }, json: { type: "string" } },
@@ -30,7 +30,8 @@ const LIBRARIES = [
 /** Ours comes first: the others are compared with it. */
 const CONTESTANTS = [
   { id: "ours", threads: 1, label: "**scatterbrain**" },
-  { id: "limit", threads: 1, label: "*limit of one thread*" },
+  { id: "simd128", threads: 1, label: "**scatterbrain**, SIMD128" },
+  { id: "limit", threads: 1, label: "*limit of one thread, SIMD128*" },
   ...LIBRARIES.slice(1).map(({ id, name }) => ({ id, threads: 1, label: name })),
   ...(threads > 1
     ? LIBRARIES.map(({ id, name }) => ({ id, threads, label: `${name}, ${threads} threads` }))
@@ -63,9 +64,11 @@ async function run(host) {
   await Promise.all(seats.map((seat) => seat.close()));
   const memory = [];
   if (host.reportsMemory && size !== "quick") {
-    for (const seat of seats.filter(({ id }) => id !== "limit")) {
-      progress(`${host.name}: memory of ${seat.label}`);
-      memory.push(await measureMemory(seat, MEMORY_TASK));
+    for (const task of MEMORY_TASKS) {
+      for (const seat of seats.filter(({ id }) => id !== "limit" && task.by.includes(id))) {
+        progress(`${host.name}: memory of ${seat.label}, ${task.id}`);
+        memory.push({ task, ...(await measureMemory(seat, task)) });
+      }
     }
   }
   return { name: host.name, measured, memory, absent };

@@ -73,20 +73,34 @@ function estimateTable(measured) {
       task.tokens,
       entry.label,
       ...(entry.failure
-        ? [failed(entry), "–", "–"]
-        : [number(median(entry.samples)), ratioToOurs(entry, entries), entry.error.toPrecision(2)]),
+        ? [failed(entry), "–", "–", "–"]
+        : [
+            number(median(entry.samples)),
+            exactToIt(entry, task, measured),
+            ratioToOurs(entry, entries),
+            entry.error.toPrecision(2),
+          ]),
     ]),
   );
-  return `### Estimators, one head, d = 64\n\n${table(["", "n", "", "ms", "time to ours", "relative error"], rows)}`;
+  const head = ["", "n", "", "ms", "exact, ours, to it", "time to ours", "relative error"];
+  return `### Estimators, one head, d = 64\n\n${table(head, rows)}`;
+}
+
+/** How many times as long our exact attention of the same tokens takes, with the same instructions where it can be. */
+function exactToIt(entry, { tokens, options }, measured) {
+  const exact = measured.find(({ task }) => task.tokens === tokens && task.options.method === "exact");
+  if (exact === undefined || options.method === "exact") return "–";
+  const same = exact.entries.find(({ label }) => label === entry.label) ?? exact.entries[0];
+  return same.failure ? "–" : (median(same.samples) / median(entry.samples)).toFixed(2);
 }
 
 function memoryTable(memory) {
   const rows = memory.map((entry) => [
+    `${entry.task.label ?? "exact"}, ${entry.task.heads === 1 ? "one head" : `${entry.task.heads} heads`}, n = ${entry.task.tokens}`,
     entry.label,
     entry.failure ? failed(entry) : `${Math.round(entry.bytes / 2 ** 20)} MiB`,
   ]);
-  const title = "### Memory, exact attention, 8 heads, n = 4096, d = 64";
-  return `${title}\n\n${table(["", "the process grows by"], rows)}`;
+  return `### Memory, d = 64\n\n${table(["", "", "the process grows by"], rows)}`;
 }
 
 /** What peers throw can be pages long. */

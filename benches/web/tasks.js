@@ -1,6 +1,6 @@
 /** What is measured. Work is counted as 4 · tokens² · dim · heads flops: two products, and nothing for the softmax. */
 
-const ALL = ["ours", "limit", "onnxruntime", "tfjs", "jax"];
+const ALL = ["ours", "simd128", "limit", "onnxruntime", "tfjs", "jax"];
 
 /** Softmax attention, here of normal numbers: its time does not depend on them. */
 function exact(heads, tokens, dim, by = ALL) {
@@ -17,7 +17,7 @@ function exact(heads, tokens, dim, by = ALL) {
 }
 
 /** One head of tokens like those of a trained model. */
-function estimate(label, tokens, options, by = ["ours"]) {
+function estimate(label, tokens, options, by = ["ours", "simd128"]) {
   return {
     id: `${label}-${tokens}`,
     kind: "estimate",
@@ -33,19 +33,28 @@ function estimate(label, tokens, options, by = ["ours"]) {
 
 const favor = (count) => ({ kind: "favor", count });
 
+/** Each group begins with exact attention of the same tokens, for comparison, where that takes no minute. */
 const ESTIMATES = [
+  estimate("exact", 4096, { method: "exact" }),
   estimate("low rank, 64 FAVOR+ features", 4096, { method: "low-rank", features: favor(64) }, [
     "ours",
+    "simd128",
     "onnxruntime",
   ]),
+  estimate("exact", 4097, { method: "exact" }),
   estimate("default, budget 6.25 %", 4097, { method: "scatterbrain", budget: 0.0625 }),
+  estimate("exact", 8192, { method: "exact" }),
   estimate("SMYRF, 2 rounds of 64, + 128 FAVOR+ features", 8192, {
     method: "scatterbrain",
     support: { kind: "smyrf", rounds: 2, cluster: 64 },
     features: favor(128),
   }),
-  estimate("default, 256 floats a query", 65536, { method: "scatterbrain", budget: 256 / 65536 }),
+  defaultOf256(65536),
 ];
+
+function defaultOf256(tokens) {
+  return estimate("default, 256 floats a query", tokens, { method: "scatterbrain", budget: 256 / tokens });
+}
 
 const LIMITS = ["registers", "microkernel", "exp", "copy"].map((loop) => ({
   id: `limit-${loop}`,
@@ -54,24 +63,25 @@ const LIMITS = ["registers", "microkernel", "exp", "copy"].map((loop) => ({
   by: ["limit"],
 }));
 
-/** `size`: "quick" for a smoke test, "long" to go to 8192 tokens. */
+/** `size`: "quick" for a smoke test, "long" to go to 8192 tokens exactly, and to 131072 otherwise. */
 export function tasks(size) {
   if (size === "quick") {
     return [
       ...LIMITS,
       ...[512, 1024].map((tokens) => exact(1, tokens, 64)),
       exact(8, 512, 64),
-      ...ESTIMATES.slice(0, 3),
+      ...ESTIMATES.filter(({ tokens }) => tokens < 8192),
     ];
   }
   const tokens = [512, 1024, 2048, 4096, ...(size === "long" ? [8192] : [])];
   return [
     ...LIMITS,
     ...[1, 8].flatMap((heads) => tokens.map((tokens) => exact(heads, tokens, 64))),
-    ...[32, 80, 128].map((dim) => exact(1, 2048, dim, ["ours", "limit"])),
+    ...[32, 80, 128].map((dim) => exact(1, 2048, dim, ["ours", "simd128", "limit"])),
     ...ESTIMATES,
+    ...(size === "long" ? [defaultOf256(131072)] : []),
   ];
 }
 
-/** The task whose memory is measured, each implementation in a fresh process. */
-export const MEMORY_TASK = exact(8, 4096, 64);
+/** The tasks whose memory is measured, each implementation in a fresh process. */
+export const MEMORY_TASKS = [exact(8, 4096, 64), exact(8, 8192, 64, ["ours"]), defaultOf256(65536)];
