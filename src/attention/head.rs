@@ -76,5 +76,12 @@ impl Head {
 
 /// `x` held within `limit` of zero. A product that overflows f32 saturates too.
 pub(crate) fn saturate(x: f64, limit: f64) -> f32 {
-    x.clamp(-limit, limit) as f32
+    // Not `clamp`, which can panic as far as the compiler sees, and brings the formatting of numbers with it.
+    (if x > limit {
+        limit
+    } else if x < -limit {
+        -limit
+    } else {
+        x
+    }) as f32
 }

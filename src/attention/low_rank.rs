@@ -5,10 +5,10 @@ use crate::attention::prefix::Prefix;
 use crate::error::Result;
 use crate::features::{Balance, FeatureMap, KeyFeatures, QueryTile};
 use crate::plan::{FeaturePlan, Plan};
-use crate::simd::{LANES, Lanes, Panels, pair_products, panel_count, product};
+use crate::simd::{LANES, Lanes, Panels, pair_products, panel_count, product, row_product};
 
 /// Keys whose products are summed in f32 before the sum is carried on in f64.
-const BLOCK: usize = 256;
+const BLOCK: usize = 512;
 
 /// The low-rank part of one row. Masses and entries are in units of `exp(log_scale)`.
 pub(crate) struct LowRankRow {
@@ -31,6 +31,8 @@ pub(crate) struct LowRankRow {
 pub(crate) struct Whole {
     map: FeatureMap,
     keys: KeyFeatures,
+    /// What query features start from.
+    starts: Vec<f32>,
     /// Key features times values, `[features, value_dim]`.
     state: Panels,
 }
@@ -53,7 +55,7 @@ impl LowRank {
         }
         let keys = KeyFeatures::new(&map, head)?;
         let state = state(&keys.panels, &head.v)?;
-        Ok(LowRank::Whole(Box::new(Whole { map, keys, state })))
+        Ok(LowRank::Whole(Box::new(Whole { starts: map.starts(&keys.log_scale), map, keys, state })))
     }
 
     /// Rows `first..last` (at most 16), in order: a causal state moves forward only.
@@ -85,34 +87,49 @@ impl LowRank {
     }
 }
 
+/// Up to 16 consecutive rows, lane by lane; masses and entries of each in units of its `exp(log_scale)`.
+pub(crate) struct LowRankTile {
+    /// `[padded features, 16]`, at most 1 in size.
+    pub features: Vec<Lanes>,
+    pub log_scale: [f64; LANES],
+    /// Sum of the entries.
+    pub mass: Lanes,
+    /// Sum of their sizes, cancellation inside an entry included.
+    pub size: Lanes,
+    /// Sum of entry times value, `[value panels, 16 rows]`.
+    pub readout: Vec<[Lanes; LANES]>,
+}
+
 impl Whole {
-    fn rows(&self, head: &Head, first: usize, last: usize) -> Vec<LowRankRow> {
-        let QueryTile { features, log_scale } = self.map.queries(head, first, last, &self.keys.log_scale);
-        let mut readout = vec![[0.0; LANES]; LANES * self.state.count()];
-        for (p, tile) in readout.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-            product(&features, self.state.panel(p), tile, false);
+    /// Rows `first..last`, at most 16.
+    pub fn tile(&self, head: &Head, first: usize, last: usize) -> LowRankTile {
+        let QueryTile { features, log_scale } = self.map.queries(head, first, last, &self.starts);
+        let mut readout = vec![[[0.0; LANES]; LANES]; self.state.count()];
+        for (p, tile) in readout.iter_mut().enumerate() {
+            product(&features[..self.state.rows()], self.state.panel(p), tile, false);
         }
-        (0..last - first)
-            .map(|lane| {
-                let mut own = vec![[0.0; LANES]; panel_count(features.len())];
-                let (mut mass, mut size) = (0.0, 0.0);
-                for (r, lanes) in features.iter().enumerate() {
-                    let f = f64::from(lanes[lane]);
-                    own[r / LANES][r % LANES] = lanes[lane];
-                    mass += f * self.keys.sum[r];
-                    size += f.abs() * self.keys.size[r];
-                }
-                LowRankRow {
-                    features: own,
-                    log_scale: log_scale[lane],
-                    mass,
-                    size,
-                    readout: readout.iter().skip(lane).step_by(LANES).copied().collect(),
-                    complement: false,
-                    key_scale: Vec::new(),
-                }
-            })
-            .collect()
+        let mass = row_product(&self.keys.sum, &features);
+        let size = if self.map.is_log() {
+            mass
+        } else {
+            let sizes: Vec<Lanes> = features.iter().map(|row| row.map(f32::abs)).collect();
+            row_product(&self.keys.size, &sizes)
+        };
+        LowRankTile { features, log_scale, mass, size, readout }
+    }
+
+    fn rows(&self, head: &Head, first: usize, last: usize) -> Vec<LowRankRow> {
+        let tile = self.tile(head, first, last);
+        let row = |lane: usize| LowRankRow {
+            features: tile.features.as_chunks::<LANES>().0.iter().map(|panel| panel.map(|row| row[lane])).collect(),
+            log_scale: tile.log_scale[lane],
+            mass: f64::from(tile.mass[lane]),
+            size: f64::from(tile.size[lane]),
+            readout: tile.readout.iter().map(|panel| panel[lane]).collect(),
+            complement: false,
+            key_scale: Vec::new(),
+        };
+        (0..last - first).map(row).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::memory;
 use crate::options::Method;
 use crate::plan::{Plan, SupportPlan};
 use crate::shape::Tensor;
-use crate::simd::{LANES, instruction_set};
+use crate::simd::{LANES, all_finite, instruction_set};
 use crate::support::{Rows, Support};
 
 /// The three tensors of a call, owned or borrowed.
@@ -36,7 +36,8 @@ impl<D: Deref<Target = [f32]>> Inputs<D> {
     fn check_part(&self, plan: &Plan, part: &Part) -> Result<()> {
         plan.check_lengths([self.q.len(), self.k.len(), self.v.len()], part)?;
         for (name, data, range) in [("q", &self.q, &part.q), ("k", &self.k, &part.k), ("v", &self.v, &part.v)] {
-            if let Some(index) = data.iter().position(|x| !x.is_finite()) {
+            if !all_finite(data) {
+                let index = data.iter().position(|x| !x.is_finite()).unwrap_or(0);
                 return Err(Error::NonFinite { name, index: range.start + index, value: data[index] });
             }
         }

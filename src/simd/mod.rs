@@ -31,11 +31,15 @@ mod exp;
 mod outer;
 mod panels;
 mod product;
+mod tile;
+mod transpose;
 
 pub(crate) use exp::{exp_from, exp_moment, exp_tile, largest};
 pub(crate) use outer::{add_outer, add_weighted_rows};
 pub(crate) use panels::{Panels, panel_count};
-pub(crate) use product::{accumulate_rows, gather_columns, pair_products, product, row_product};
+pub(crate) use product::{accumulate_rows, pair_products, product, row_product};
+pub(crate) use tile::{all_finite, outer_sum, scale_columns, scale_rows};
+pub(crate) use transpose::gather_columns;
 
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 use fearless_simd::Level;
