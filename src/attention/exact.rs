@@ -10,8 +10,9 @@ use crate::simd::{LANES, Lanes, Panels, exp_moment, exp_tile, largest, product};
 /// Queries worked on together: one pass over keys and values serves them all.
 pub(crate) const BLOCK: usize = 64;
 
-/// Keys in a tile. A tile of keys and one of values fill the first-level cache.
-const TILE: usize = 64;
+/// Keys in a tile. What is done once per tile, and per element of the output, is 2 to 3 % of the time with 64 keys; the caches
+/// do not care, for within a tile keys and values are read in order.
+const TILE: usize = 256;
 
 /// What exact attention keeps of a head.
 pub(crate) struct Exact {
@@ -112,9 +113,10 @@ impl Lane16 {
         }
     }
 
-    /// Takes in a tile of keys.
+    /// Takes in a tile of keys, as far as any of these queries sees it.
     fn attend<const STATS: bool>(&mut self, head: &Head, keys: &Panels, tile: Range<usize>) {
-        if tile.start >= head.visible(self.first + LANES - 1) {
+        let tile = tile.start..tile.end.min(head.visible(self.first + LANES - 1));
+        if tile.is_empty() {
             return;
         }
         let mut logits = [[0.0; LANES]; TILE];
@@ -122,12 +124,10 @@ impl Lane16 {
             product(keys.panel(p), &self.queries, logits, false);
         }
         let logits = &mut logits[..tile.len()];
-        if head.causal && tile.end > head.visible(self.first) {
-            for (key, row) in tile.clone().zip(logits.iter_mut()) {
-                for (_, x) in row.iter_mut().enumerate().filter(|(lane, _)| key >= head.visible(self.first + lane)) {
-                    *x = f32::NEG_INFINITY;
-                }
-            }
+        for key in head.visible(self.first).max(tile.start)..tile.end {
+            // Only the first queries of the 16 do not see it yet.
+            let blind = (0..LANES).take_while(|lane| key >= head.visible(self.first + lane)).count();
+            logits[key - tile.start][..blind].fill(f32::NEG_INFINITY);
         }
         self.raise(logits);
         if STATS {

@@ -41,7 +41,7 @@ export async function start({ wasm }) {
 
 /** A loop that computes something else may not stand as the limit. */
 function checkExp({ exp, memory }) {
-  const x = new Float32Array(memory.buffer, 16384, 1024).map((_, i) => (-87 * i) / 1024);
+  const x = new Float32Array(memory.buffer, 16384, 1024).map((_, i) => (-86.9 * i) / 1024);
   new Float32Array(memory.buffer, 16384, 1024).set(x);
   exp(1);
   const y = new Float32Array(memory.buffer, 20480, 1024);

@@ -88,35 +88,36 @@
         (br_if $pair (i32.lt_u (local.get $row) (i32.const 64))))
       (br_if $round (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1))))))
 
-  ;; exp of 1024 arguments from -87 to 0 a round: x = n ln 2 + r, 2^n by the exponent's bits, exp(r) by its Taylor
-  ;; polynomial of degree 6. The magic number 1.5 * 2^23 rounds n, and leaves it in the low bits.
+  ;; exp of 1024 arguments from -87 to 0 a round: x = n ln 2 + r, 2^n by the exponent's bits, exp(r) by a polynomial of
+  ;; degree 6. The magic number 1.5 * 2^23 rounds n, and leaves it in the low bits; 126 more and the doubled polynomial make
+  ;; 2^(n-1) of them by a shift, and 0 where n is -126. As integers, negative numbers are the larger the smaller they are.
   (func (export "exp") (param $rounds i32)
     (local $at i32) (local $x v128) (local $t v128) (local $n v128) (local $r v128) (local $p v128)
     (loop $round
       (local.set $at (i32.const 0))
       (loop $next
-        (local.set $x (f32x4.max (v128.load offset=16384 (local.get $at)) (v128.const f32x4 -87 -87 -87 -87)))
+        (local.set $x (i32x4.min_u (v128.load offset=16384 (local.get $at)) (v128.const f32x4 -87 -87 -87 -87)))
         (local.set $t (f32x4.add
           (f32x4.mul (local.get $x) (v128.const f32x4 1.442695 1.442695 1.442695 1.442695))
-          (v128.const f32x4 12582912 12582912 12582912 12582912)))
-        (local.set $n (f32x4.sub (local.get $t) (v128.const f32x4 12582912 12582912 12582912 12582912)))
+          (v128.const f32x4 12583038 12583038 12583038 12583038)))
+        (local.set $n (f32x4.sub (local.get $t) (v128.const f32x4 12583038 12583038 12583038 12583038)))
         (local.set $r (f32x4.sub (local.get $x)
           (f32x4.mul (local.get $n) (v128.const f32x4 0.693359375 0.693359375 0.693359375 0.693359375))))
         (local.set $r (f32x4.add (local.get $r)
           (f32x4.mul (local.get $n) (v128.const f32x4 2.1219444e-4 2.1219444e-4 2.1219444e-4 2.1219444e-4))))
         (local.set $p (f32x4.add
-          (f32x4.mul (local.get $r) (v128.const f32x4 1.3888889e-3 1.3888889e-3 1.3888889e-3 1.3888889e-3))
-          (v128.const f32x4 8.333334e-3 8.333334e-3 8.333334e-3 8.333334e-3)))
+          (f32x4.mul (local.get $r) (v128.const f32x4 2.7629168e-3 2.7629168e-3 2.7629168e-3 2.7629168e-3))
+          (v128.const f32x4 1.6737448e-2 1.6737448e-2 1.6737448e-2 1.6737448e-2)))
         (local.set $p (f32x4.add (f32x4.mul (local.get $p) (local.get $r))
-          (v128.const f32x4 4.1666668e-2 4.1666668e-2 4.1666668e-2 4.1666668e-2)))
+          (v128.const f32x4 8.333678e-2 8.333678e-2 8.333678e-2 8.333678e-2)))
         (local.set $p (f32x4.add (f32x4.mul (local.get $p) (local.get $r))
-          (v128.const f32x4 0.16666667 0.16666667 0.16666667 0.16666667)))
-        (local.set $p (f32x4.add (f32x4.mul (local.get $p) (local.get $r)) (v128.const f32x4 0.5 0.5 0.5 0.5)))
-        (local.set $p (f32x4.add (f32x4.mul (local.get $p) (local.get $r)) (v128.const f32x4 1 1 1 1)))
-        (local.set $p (f32x4.add (f32x4.mul (local.get $p) (local.get $r)) (v128.const f32x4 1 1 1 1)))
-        ;; Adding n to the exponent multiplies by 2^n; the magic number's other bits are shifted out.
+          (v128.const f32x4 0.33333042 0.33333042 0.33333042 0.33333042)))
+        (local.set $p (f32x4.add (f32x4.mul (local.get $p) (local.get $r))
+          (v128.const f32x4 0.99999986 0.99999986 0.99999986 0.99999986)))
+        (local.set $p (f32x4.add (f32x4.mul (local.get $p) (local.get $r)) (v128.const f32x4 2 2 2 2)))
+        (local.set $p (f32x4.add (f32x4.mul (local.get $p) (local.get $r)) (v128.const f32x4 2 2 2 2)))
         (v128.store offset=20480 (local.get $at)
-          (i32x4.add (local.get $p) (i32x4.shl (local.get $t) (i32.const 23))))
+          (f32x4.mul (local.get $p) (i32x4.shl (local.get $t) (i32.const 23))))
         (local.set $at (i32.add (local.get $at) (i32.const 16)))
         (br_if $next (i32.lt_u (local.get $at) (i32.const 4096))))
       (br_if $round (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1))))))
