@@ -1,6 +1,7 @@
 //! The low-rank part of a head: what a row would be if every entry were `f(q)·f(k)`, and single entries of it.
 
 use crate::attention::Head;
+use crate::attention::clock::{Clock, Task};
 use crate::attention::prefix::Prefix;
 use crate::error::Result;
 use crate::features::{Balance, FeatureMap, KeyFeatures, QueryTile};
@@ -48,21 +49,35 @@ pub(crate) enum LowRank {
 impl LowRank {
     /// The sums of a row leave out the last `lag` keys that it sees, which only a causal head may ask for.
     /// O(keys · features · (dim + value_dim)).
-    pub fn new(features: FeaturePlan, plan: &Plan, head: &Head, lag: Option<usize>) -> Result<LowRank> {
-        let map = FeatureMap::new(features, plan, head)?;
+    pub fn new(
+        features: FeaturePlan,
+        plan: &Plan,
+        head: &Head,
+        lag: Option<usize>,
+        clock: &mut Clock,
+    ) -> Result<LowRank> {
+        let map = clock.time(Task::Project, || FeatureMap::new(features, plan, head))?;
         if head.causal {
-            return Ok(LowRank::Prefix(Box::new(Prefix::new(map, head, lag)?)));
+            return Ok(LowRank::Prefix(Box::new(clock.time(Task::Project, || Prefix::new(map, head, lag))?)));
         }
-        let keys = KeyFeatures::new(&map, head)?;
-        let state = state(&keys.panels, &head.v)?;
+        let keys = clock.time(Task::Project, || KeyFeatures::new(&map, head))?;
+        let state = clock.time(Task::LowRank, || state(&keys.panels, &head.v))?;
         Ok(LowRank::Whole(Box::new(Whole { starts: map.starts(&keys.log_scale), map, keys, state })))
     }
 
     /// Rows `first..last` (at most 16), in order: a causal state moves forward only.
-    pub fn rows(&mut self, head: &Head, first: usize, last: usize) -> Vec<LowRankRow> {
+    pub fn rows(&mut self, head: &Head, first: usize, last: usize, clock: &mut Clock) -> Vec<LowRankRow> {
         match self {
-            LowRank::Whole(whole) => whole.rows(head, first, last),
-            LowRank::Prefix(prefix) => prefix.rows(head, first, last),
+            LowRank::Whole(whole) => whole.rows(head, first, last, clock),
+            LowRank::Prefix(prefix) => clock.time(Task::LowRank, || prefix.rows(head, first, last)),
+        }
+    }
+
+    /// The part of a head that is not causal.
+    pub fn whole(&self) -> Option<&Whole> {
+        match self {
+            LowRank::Whole(whole) => Some(whole),
+            LowRank::Prefix(_) => None,
         }
     }
 
@@ -101,9 +116,19 @@ pub(crate) struct LowRankTile {
 }
 
 impl Whole {
+    /// `[keys, features]`, each feature in units of its largest over the keys.
+    pub fn keys(&self) -> &Panels {
+        &self.keys.panels
+    }
+
     /// Rows `first..last`, at most 16.
-    pub fn tile(&self, head: &Head, first: usize, last: usize) -> LowRankTile {
-        let QueryTile { features, log_scale } = self.map.queries(head, first, last, &self.starts);
+    pub fn tile(&self, head: &Head, first: usize, last: usize, clock: &mut Clock) -> LowRankTile {
+        let features = clock.time(Task::Project, || self.map.queries(head, first, last, &self.starts));
+        clock.time(Task::LowRank, || self.read(features))
+    }
+
+    fn read(&self, queries: QueryTile) -> LowRankTile {
+        let QueryTile { features, log_scale } = queries;
         let mut readout = vec![[[0.0; LANES]; LANES]; self.state.count()];
         for (p, tile) in readout.iter_mut().enumerate() {
             product(&features[..self.state.rows()], self.state.panel(p), tile, false);
@@ -118,8 +143,8 @@ impl Whole {
         LowRankTile { features, log_scale, mass, size, readout }
     }
 
-    fn rows(&self, head: &Head, first: usize, last: usize) -> Vec<LowRankRow> {
-        let tile = self.tile(head, first, last);
+    fn rows(&self, head: &Head, first: usize, last: usize, clock: &mut Clock) -> Vec<LowRankRow> {
+        let tile = self.tile(head, first, last, clock);
         let row = |lane: usize| LowRankRow {
             features: tile.features.as_chunks::<LANES>().0.iter().map(|panel| panel.map(|row| row[lane])).collect(),
             log_scale: tile.log_scale[lane],

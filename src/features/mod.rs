@@ -294,7 +294,7 @@ impl Side {
 }
 
 /// All tokens of a tile, in order.
-const FIRST: [u32; LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+pub(crate) const FIRST: [u32; LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// Scales one query's features, given as values, by the keys' scales, so that the largest is 1 in size; returns the
 /// logarithm of what was divided out.

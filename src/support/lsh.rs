@@ -3,11 +3,11 @@
 //! Each round rotates by three Hadamard-sign products, padded to a power of two, and hashes a vector to the signed
 //! axis that it is nearest to. Only the direction of a vector counts.
 
-use crate::attention::Head;
+use crate::attention::{Clock, Head, Task};
 use crate::error::Result;
 use crate::memory;
 use crate::random::{Purpose, generator, signs};
-use crate::support::{Groups, piece_of};
+use crate::support::{Buckets, Groups, Round, piece_of};
 
 /// Bucket of each token in round `round` of slice `slice` = batch · heads + head: twice the axis, plus one where
 /// it points the other way. `x` is row-major `[tokens, dim]`. O(tokens · dim log dim).
@@ -52,63 +52,40 @@ fn hadamard(x: &mut [f32]) {
     }
 }
 
-/// Hashes of one head.
-pub(crate) struct Lsh {
-    rounds: Vec<Round>,
-    /// Causal: at most this many of the latest keys of a bucket.
-    latest: usize,
+/// O(rounds · tokens · dim log dim).
+pub(super) fn buckets(
+    seed: u64,
+    head: &Head,
+    raw_queries: &[f32],
+    rounds: usize,
+    chunk: Option<usize>,
+    clock: &mut Clock,
+) -> Result<Buckets> {
+    let buckets = 2 * head.dim.next_power_of_two();
+    let mut list = memory::with_capacity("the support", rounds)?;
+    for round in 0..rounds {
+        let hash = |tokens| bucket_ids(seed, head.slice, round, tokens, head.dim);
+        let (queries, keys) = clock.time(Task::Search, || (hash(raw_queries), hash(&head.k)));
+        list.push(clock.time(Task::Sort, || match chunk {
+            // Chunks of a sorted sequence would reveal future keys through their ranks.
+            Some(chunk) if !head.causal => chunked(queries, &Groups::new(&keys, buckets)?, head.keys.div_ceil(chunk)),
+            _ => Round::new(queries, keys, buckets),
+        })?);
+    }
+    Ok(Buckets { rounds: list, latest: chunk.filter(|_| head.causal).unwrap_or(usize::MAX) })
 }
 
-struct Round {
-    /// Group of each query.
-    queries: Vec<u32>,
-    /// Keys by bucket, or by chunk of the keys sorted by bucket.
-    groups: Groups,
-}
-
-impl Lsh {
-    /// O(rounds · tokens · dim log dim).
-    pub fn new(seed: u64, head: &Head, raw_queries: &[f32], rounds: usize, chunk: Option<usize>) -> Result<Lsh> {
-        let buckets = 2 * head.dim.next_power_of_two();
-        let mut list = memory::with_capacity("the support", rounds)?;
-        for round in 0..rounds {
-            let queries = bucket_ids(seed, head.slice, round, raw_queries, head.dim);
-            let groups = Groups::new(&bucket_ids(seed, head.slice, round, &head.k, head.dim), buckets)?;
-            list.push(match chunk {
-                // Chunks of a sorted sequence would reveal future keys through their ranks.
-                Some(chunk) if !head.causal => Round::chunked(queries, &groups, head.keys.div_ceil(chunk))?,
-                _ => Round { queries, groups },
-            });
-        }
-        Ok(Lsh { rounds: list, latest: chunk.filter(|_| head.causal).unwrap_or(usize::MAX) })
+/// Keys sorted by bucket and cut into equal chunks; a query goes to the one that its bucket's middle lies in.
+fn chunked(mut queries: Vec<u32>, buckets: &Groups, chunks: usize) -> Result<Round> {
+    let keys = buckets.keys.len();
+    let mut chunk_of = memory::filled("the support", keys, 0u32)?;
+    for (rank, &key) in buckets.keys.iter().enumerate() {
+        chunk_of[key as usize] = piece_of(rank, keys, chunks) as u32;
     }
-
-    pub fn rounds(&self) -> usize {
-        self.rounds.len()
+    for query in &mut queries {
+        let bucket = buckets.range(*query as usize);
+        let middle = ((bucket.start + bucket.end) / 2).min(keys - 1);
+        *query = piece_of(middle, keys, chunks) as u32;
     }
-
-    /// The keys of `query` in one round, ascending; the first `visible` keys may be seen.
-    pub fn keys(&self, query: usize, round: usize, visible: usize) -> &[u32] {
-        let Round { queries, groups } = &self.rounds[round];
-        let keys = groups.group(queries[query] as usize);
-        let seen = &keys[..keys.partition_point(|&key| (key as usize) < visible)];
-        &seen[seen.len().saturating_sub(self.latest)..]
-    }
-}
-
-impl Round {
-    /// Keys sorted by bucket and cut into equal chunks; a query goes to the one that its bucket's middle lies in.
-    fn chunked(mut queries: Vec<u32>, buckets: &Groups, chunks: usize) -> Result<Round> {
-        let keys = buckets.keys.len();
-        let mut chunk_of = memory::filled("the support", keys, 0u32)?;
-        for (rank, &key) in buckets.keys.iter().enumerate() {
-            chunk_of[key as usize] = piece_of(rank, keys, chunks) as u32;
-        }
-        for query in &mut queries {
-            let bucket = buckets.range(*query as usize);
-            let middle = ((bucket.start + bucket.end) / 2).min(keys - 1);
-            *query = piece_of(middle, keys, chunks) as u32;
-        }
-        Ok(Round { queries, groups: Groups::new(&chunk_of, chunks)? })
-    }
+    Round::new(queries, chunk_of, chunks)
 }

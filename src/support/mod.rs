@@ -1,5 +1,6 @@
 //! Who decides which entries are exact. A prepared support answers one question: the keys of a query.
 
+mod buckets;
 mod clusters;
 pub mod lsh;
 pub mod smyrf;
@@ -7,7 +8,9 @@ mod top_k;
 
 use std::ops::Range;
 
-use crate::attention::Head;
+pub(crate) use buckets::{Buckets, Round};
+
+use crate::attention::{Clock, Head, Task};
 use crate::clusters::Tree;
 use crate::error::Result;
 use crate::memory;
@@ -70,8 +73,7 @@ pub(crate) enum Support {
     Empty,
     Window { size: usize },
     TopK(top_k::TopK),
-    Lsh(lsh::Lsh),
-    Smyrf(smyrf::Smyrf),
+    Buckets(Buckets),
     Clusters(Box<clusters::Clusters>),
     Explicit,
 }
@@ -79,23 +81,34 @@ pub(crate) enum Support {
 impl Support {
     /// Hashes and sorts where there is something to hash and sort. `None` for the full support. `raw_queries` are
     /// those of the head, not scaled: a hash must not depend on the temperature, not even by rounding.
-    pub fn new(plan: &Plan, head: &Head, raw_queries: &[f32]) -> Result<Option<Support>> {
+    pub fn new(plan: &Plan, head: &Head, raw_queries: &[f32], clock: &mut Clock) -> Result<Option<Support>> {
+        let seed = plan.seed;
         Ok(Some(match plan.support {
             SupportPlan::All => return Ok(None),
             SupportPlan::Empty => Support::Empty,
             SupportPlan::Window { size } => Support::Window { size },
-            SupportPlan::TopK { count } => Support::TopK(top_k::TopK::new(head, count)?),
+            SupportPlan::TopK { count } => Support::TopK(clock.time(Task::Search, || top_k::TopK::new(head, count))?),
             SupportPlan::Lsh { rounds, chunk } => {
-                Support::Lsh(lsh::Lsh::new(plan.seed, head, raw_queries, rounds, chunk)?)
+                Support::Buckets(lsh::buckets(seed, head, raw_queries, rounds, chunk, clock)?)
             }
             SupportPlan::Smyrf { cluster, rounds } => {
-                Support::Smyrf(smyrf::Smyrf::new(plan.seed, head, raw_queries, cluster, rounds)?)
+                Support::Buckets(smyrf::buckets(seed, head, raw_queries, cluster, rounds, clock)?)
             }
             SupportPlan::Clusters { count } => {
-                Support::Clusters(Box::new(clusters::Clusters::new(plan.seed, head, count)?))
+                Support::Clusters(Box::new(clock.time(Task::Search, || clusters::Clusters::new(seed, head, count))?))
             }
             SupportPlan::Explicit(_) => Support::Explicit,
         }))
+    }
+
+    /// The rounds of hashing, none for an empty support; `None` for one that does not consist of blocks.
+    pub fn rounds(&self, head: &Head) -> Option<&[Round]> {
+        match self {
+            _ if head.causal => None,
+            Support::Empty => Some(&[]),
+            Support::Buckets(buckets) => Some(&buckets.rounds),
+            _ => None,
+        }
     }
 
     /// The keys of each of `queries`, at most 16 of them; queries must come in ascending order.
@@ -120,12 +133,8 @@ impl Support {
                     out.indices.extend(band.start.min(visible) as u32..band.end.min(visible) as u32);
                     out.close();
                 }
-                Support::Lsh(lsh) => {
-                    (0..lsh.rounds()).for_each(|round| out.unite(lsh.keys(query, round, visible)));
-                    out.close();
-                }
-                Support::Smyrf(smyrf) => {
-                    (0..smyrf.rounds()).for_each(|round| out.unite(smyrf.keys(query, round)));
+                Support::Buckets(buckets) => {
+                    (0..buckets.rounds.len()).for_each(|round| out.unite(buckets.keys(query, round, visible)));
                     out.close();
                 }
                 Support::Explicit => {
@@ -180,7 +189,7 @@ pub(crate) fn sortable(x: f64, index: u32) -> u64 {
 }
 
 /// Keys grouped, ascending inside a group.
-struct Groups {
+pub(crate) struct Groups {
     keys: Vec<u32>,
     /// Where each group starts, and the end.
     starts: Vec<u32>,
@@ -205,7 +214,11 @@ impl Groups {
         self.starts[group] as usize..self.starts[group + 1] as usize
     }
 
-    fn group(&self, group: usize) -> &[u32] {
+    pub fn count(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    pub fn group(&self, group: usize) -> &[u32] {
         &self.keys[self.range(group)]
     }
 }
