@@ -10,9 +10,9 @@ use crate::simd::{LANES, Lanes, Panels, exp_moment, exp_tile, largest, product};
 /// Queries worked on together: one pass over keys and values serves them all.
 pub(crate) const BLOCK: usize = 64;
 
-/// Keys in a tile. What is done once per tile, and per element of the output, is 2 to 3 % of the time with 64 keys; the caches
-/// do not care, for within a tile keys and values are read in order.
-const TILE: usize = 256;
+/// Keys in a tile. What is done once per tile, and once per element of the output in each, took 2 to 3 % of the time with 64
+/// keys; with 256, the weights of a tile and the values of 16 columns would fill a first-level cache of 32 KiB.
+const TILE: usize = 192;
 
 /// What exact attention keeps of a head.
 pub(crate) struct Exact {
@@ -82,10 +82,11 @@ impl Exact {
     fn pass<const STATS: bool>(&self, head: &Head, queries: Range<usize>) -> Vec<Lane16> {
         debug_assert!(queries.start.is_multiple_of(LANES) && queries.len() <= BLOCK);
         let mut lanes: Vec<Lane16> = queries.clone().step_by(LANES).map(|first| Lane16::new(head, first)).collect();
+        let mut logits = [[0.0; LANES]; TILE];
         let visible = head.visible(queries.end - 1);
         for start in (0..visible).step_by(TILE) {
             for lane in &mut lanes {
-                lane.attend::<STATS>(head, &self.keys, start..visible.min(start + TILE));
+                lane.attend::<STATS>(head, &self.keys, start..visible.min(start + TILE), &mut logits);
             }
         }
         lanes
@@ -113,13 +114,18 @@ impl Lane16 {
         }
     }
 
-    /// Takes in a tile of keys, as far as any of these queries sees it.
-    fn attend<const STATS: bool>(&mut self, head: &Head, keys: &Panels, tile: Range<usize>) {
+    /// Takes in a tile of keys, as far as any of these queries sees it. What `logits` holds does not matter.
+    fn attend<const STATS: bool>(
+        &mut self,
+        head: &Head,
+        keys: &Panels,
+        tile: Range<usize>,
+        logits: &mut [Lanes; TILE],
+    ) {
         let tile = tile.start..tile.end.min(head.visible(self.first + LANES - 1));
         if tile.is_empty() {
             return;
         }
-        let mut logits = [[0.0; LANES]; TILE];
         for (p, logits) in (tile.start / LANES..).zip(logits[..tile.len().next_multiple_of(LANES)].as_chunks_mut().0) {
             product(keys.panel(p), &self.queries, logits, false);
         }
