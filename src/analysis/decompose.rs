@@ -197,15 +197,11 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
         let walk = plan.cluster_walk();
         Ok(Parts {
             exact: Exact::new(&head)?,
-            support: if walk.is_some() {
-                None
-            } else {
-                Support::new(plan, &head, &self.inputs.q, &mut Clock::default())?
-            },
+            support: if walk.is_some() { None } else { Support::new(plan, &head, &self.inputs.q, &mut Clock::new())? },
             // No lag: the picture shows the low-rank part on the support too.
             low_rank: plan
                 .feature_map()
-                .map(|map| LowRank::new(map, plan, &head, None, &mut Clock::default()))
+                .map(|map| LowRank::new(map, plan, &head, None, &mut Clock::new()))
                 .transpose()?,
             clustered: walk.map(|(budget, to_keys)| Clustered::new(plan, &head, budget, to_keys)).transpose()?,
             head,
@@ -221,7 +217,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
         for first in block.clone().step_by(LANES) {
             let last = block.end.min(first + LANES);
             exact.logits(head, first..last, &mut logits);
-            let low_rank_rows = low_rank.as_mut().map(|part| part.rows(head, first, last, &mut Clock::default()));
+            let low_rank_rows = low_rank.as_mut().map(|part| part.rows(head, first, last, &mut Clock::new()));
             if let Some(support) = support {
                 support.rows(&self.plan, head, first..last, &mut self.rows)?;
                 self.support_entries += self.rows.entries() as u64;

@@ -193,31 +193,30 @@ impl Blocks {
             let offset = self.queries.start;
             let LowRankTile { features, log_scale, mass, size, mut readout } =
                 part.tile(head, first + offset, last + offset, clock);
-            clock.time(Task::LowRank, || {
-                let mut factors = [0.0; LANES];
-                for (lane, row) in self.rows[first..last].iter_mut().enumerate() {
-                    (row.mass, row.size) = (mass[lane], size[lane]);
-                    if log_scale[lane].abs() < LOG_LIMIT && size[lane] > 0.0 {
-                        row.log_scale = log_scale[lane];
-                        row.largest = (log_scale[lane] + f64::from(size[lane]).ln()) as f32;
-                        row.factor = row.factor();
-                    }
-                    factors[lane] = row.factor;
+            let mut factors = [0.0; LANES];
+            for (lane, row) in self.rows[first..last].iter_mut().enumerate() {
+                (row.mass, row.size) = (mass[lane], size[lane]);
+                if log_scale[lane].abs() < LOG_LIMIT && size[lane] > 0.0 {
+                    row.log_scale = log_scale[lane];
+                    row.largest = (log_scale[lane] + f64::from(size[lane]).ln()) as f32;
+                    row.factor = row.factor();
                 }
-                for (p, tile) in readout.iter_mut().enumerate() {
-                    scale_rows(tile, &factors);
-                    for (row, lanes) in (first - rows.start..last - rows.start).zip(&*tile) {
-                        put(out, row, head.value_dim, p, lanes);
-                    }
+                factors[lane] = row.factor;
+            }
+            for (p, tile) in readout.iter_mut().enumerate() {
+                scale_rows(tile, &factors);
+                for (row, lanes) in (first - rows.start..last - rows.start).zip(&*tile) {
+                    put(out, row, head.value_dim, p, lanes);
                 }
-                if self.features.rows() > 0 {
-                    for (p, tile) in features.as_chunks::<LANES>().0.iter().enumerate() {
-                        let mut transposed = [[0.0; LANES]; LANES];
-                        gather_columns(tile.as_flattened(), &FIRST, &mut transposed);
-                        self.features.panel_mut(p)[first..last].copy_from_slice(&transposed[..last - first]);
-                    }
+            }
+            if self.features.rows() > 0 {
+                for (p, tile) in features.as_chunks::<LANES>().0.iter().enumerate() {
+                    let mut transposed = [[0.0; LANES]; LANES];
+                    gather_columns(tile.as_flattened(), &FIRST, &mut transposed);
+                    self.features.panel_mut(p)[first..last].copy_from_slice(&transposed[..last - first]);
                 }
-            });
+            }
+            clock.lap(Task::LowRank);
         }
     }
 
@@ -233,12 +232,12 @@ impl Blocks {
         out: &mut [f32],
         clock: &mut Clock,
     ) {
-        clock.time(Task::Gather, || self.tile.gather_keys(head, rounds, low_rank, keys));
-        clock.time(Task::Tiles, || {
-            for queries in queries.chunks(LANES) {
-                self.tile_of_pairs(head, rounds, low_rank, keys.len(), queries, out);
-            }
-        });
+        self.tile.gather_keys(head, rounds, low_rank, keys);
+        clock.lap(Task::Gather);
+        for queries in queries.chunks(LANES) {
+            self.tile_of_pairs(head, rounds, low_rank, keys.len(), queries, out);
+        }
+        clock.lap(Task::Tiles);
     }
 
     fn tile_of_pairs(

@@ -32,19 +32,29 @@ pub(crate) enum Task {
 const NAMES: [&str; 7] = ["prepare", "project", "search", "sort", "gather", "tiles", "lowRank"];
 
 /// Milliseconds spent on each task.
-#[derive(Default)]
-pub(crate) struct Clock([f64; NAMES.len()]);
+pub(crate) struct Clock {
+    milliseconds: [f64; NAMES.len()],
+    last: Instant,
+}
 
 impl Clock {
-    /// Runs `work` and adds the time it took to that of `task`.
-    pub fn time<T>(&mut self, task: Task, work: impl FnOnce() -> T) -> T {
-        let start = Instant::now();
-        let result = work();
-        self.0[task as usize] += start.elapsed().as_secs_f64() * 1e3;
-        result
+    pub fn new() -> Clock {
+        Clock { milliseconds: [0.0; NAMES.len()], last: Instant::now() }
+    }
+
+    /// Leaves out the time since [`lap`](Self::lap) was called last: it was not the call's.
+    pub fn start(&mut self) {
+        self.last = Instant::now();
+    }
+
+    /// Adds the time since this, or [`start`](Self::start), was called last to that of `task`.
+    pub fn lap(&mut self, task: Task) {
+        let now = Instant::now();
+        self.milliseconds[task as usize] += now.duration_since(self.last).as_secs_f64() * 1e3;
+        self.last = now;
     }
 
     pub fn phases(&self) -> Vec<Phase> {
-        NAMES.into_iter().zip(self.0).map(|(name, milliseconds)| Phase { name, milliseconds }).collect()
+        NAMES.into_iter().zip(self.milliseconds).map(|(name, milliseconds)| Phase { name, milliseconds }).collect()
     }
 }

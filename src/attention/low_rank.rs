@@ -56,21 +56,27 @@ impl LowRank {
         lag: Option<usize>,
         clock: &mut Clock,
     ) -> Result<LowRank> {
-        let map = clock.time(Task::Project, || FeatureMap::new(features, plan, head))?;
+        let map = FeatureMap::new(features, plan, head)?;
         if head.causal {
-            return Ok(LowRank::Prefix(Box::new(clock.time(Task::Project, || Prefix::new(map, head, lag))?)));
+            let prefix = Prefix::new(map, head, lag)?;
+            clock.lap(Task::Project);
+            return Ok(LowRank::Prefix(Box::new(prefix)));
         }
-        let keys = clock.time(Task::Project, || KeyFeatures::new(&map, head))?;
-        let state = clock.time(Task::LowRank, || state(&keys.panels, &head.v))?;
+        let keys = KeyFeatures::new(&map, head)?;
+        clock.lap(Task::Project);
+        let state = state(&keys.panels, &head.v)?;
+        clock.lap(Task::LowRank);
         Ok(LowRank::Whole(Box::new(Whole { starts: map.starts(&keys.log_scale), map, keys, state })))
     }
 
     /// Rows `first..last` (at most 16), in order: a causal state moves forward only.
     pub fn rows(&mut self, head: &Head, first: usize, last: usize, clock: &mut Clock) -> Vec<LowRankRow> {
-        match self {
+        let rows = match self {
             LowRank::Whole(whole) => whole.rows(head, first, last, clock),
-            LowRank::Prefix(prefix) => clock.time(Task::LowRank, || prefix.rows(head, first, last)),
-        }
+            LowRank::Prefix(prefix) => prefix.rows(head, first, last),
+        };
+        clock.lap(Task::LowRank);
+        rows
     }
 
     /// The part of a head that is not causal.
@@ -121,14 +127,10 @@ impl Whole {
         &self.keys.panels
     }
 
-    /// Rows `first..last`, at most 16.
+    /// Rows `first..last`, at most 16. Reading the state is left to the caller's lap.
     pub fn tile(&self, head: &Head, first: usize, last: usize, clock: &mut Clock) -> LowRankTile {
-        let features = clock.time(Task::Project, || self.map.queries(head, first, last, &self.starts));
-        clock.time(Task::LowRank, || self.read(features))
-    }
-
-    fn read(&self, queries: QueryTile) -> LowRankTile {
-        let QueryTile { features, log_scale } = queries;
+        let QueryTile { features, log_scale } = self.map.queries(head, first, last, &self.starts);
+        clock.lap(Task::Project);
         let mut readout = vec![[[0.0; LANES]; LANES]; self.state.count()];
         for (p, tile) in readout.iter_mut().enumerate() {
             product(&features[..self.state.rows()], self.state.panel(p), tile, false);

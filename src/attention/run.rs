@@ -207,7 +207,7 @@ impl Engine {
             support_entries: 0,
             clusters: 0,
             entropy: None,
-            clock: Clock::default(),
+            clock: Clock::new(),
         })
     }
 
@@ -237,6 +237,7 @@ impl Engine {
         if self.is_done() {
             return Ok(());
         }
+        self.clock.start();
         let queries = self.plan.shape.queries;
         let slice = self.row / queries;
         let first = slice * queries;
@@ -282,15 +283,19 @@ impl Engine {
         slice: usize,
         queries: Range<usize>,
     ) -> Result<Prepared> {
-        let head = self.clock.time(Task::Prepare, || inputs.head_of_part(&self.plan, &self.part, slice))?;
+        let head = inputs.head_of_part(&self.plan, &self.part, slice)?;
+        self.clock.lap(Task::Prepare);
         if let Some((budget, to_keys)) = self.plan.cluster_walk() {
-            let clustered = self.clock.time(Task::Search, || Clustered::new(&self.plan, &head, budget, to_keys))?;
+            let clustered = Clustered::new(&self.plan, &head, budget, to_keys)?;
+            self.clock.lap(Task::Search);
             return Ok(Prepared { head, estimator: Estimator::Clustered(Box::new(clustered)) });
         }
         let raw_queries = inputs.queries(&self.plan, &self.part, slice);
         let support = Support::new(&self.plan, &head, raw_queries, &mut self.clock)?;
+        self.clock.lap(Task::Search);
         let Some(support) = support else {
-            let exact = self.clock.time(Task::Prepare, || Exact::new(&head))?;
+            let exact = Exact::new(&head)?;
+            self.clock.lap(Task::Prepare);
             return Ok(Prepared { head, estimator: Estimator::Exact(exact) });
         };
         let lag = match self.plan.support {
@@ -324,21 +329,23 @@ impl Engine {
         let output = &mut self.output[output];
         match estimator {
             Estimator::Exact(exact) => {
-                self.clock.time(Task::Tiles, || match &mut self.entropy {
+                match &mut self.entropy {
                     Some(total) => {
                         let rows = exact.rows_with_stats(head, block.clone(), output);
                         *total += rows.iter().map(|row| row.entropy).sum::<f64>();
                     }
                     None => exact.rows(head, block.clone(), output),
-                });
+                }
+                self.clock.lap(Task::Tiles);
                 self.support_entries += block.map(|query| head.visible(query) as u64).sum::<u64>();
             }
             Estimator::Clustered(clustered) => {
                 for (query, out) in block.zip(output.chunks_exact_mut(dim)) {
-                    let row = self.clock.time(Task::Tiles, || clustered.row(head, query, out))?;
+                    let row = clustered.row(head, query, out)?;
                     self.support_entries += row.entries as u64;
                     self.clusters += row.clusters as u64;
                 }
+                self.clock.lap(Task::Tiles);
             }
             Estimator::Parts { support, low_rank, blocks: Some(blocks) } => {
                 if let (Some([]), Some(part)) = (support.rounds(head), low_rank.as_ref().and_then(LowRank::whole)) {
@@ -346,14 +353,13 @@ impl Engine {
                     blocks.start(head, part, block.start - first..block.end - first, output, &mut self.clock);
                 }
                 let mut left = Vec::new();
-                self.clock.time(Task::Tiles, || {
-                    for (query, out) in block.zip(output.chunks_exact_mut(dim)) {
-                        match blocks.finish(head, query, low_rank.is_some(), out) {
-                            Some(entries) => self.support_entries += entries,
-                            None => left.push(query),
-                        }
+                for (query, out) in block.zip(output.chunks_exact_mut(dim)) {
+                    match blocks.finish(head, query, low_rank.is_some(), out) {
+                        Some(entries) => self.support_entries += entries,
+                        None => left.push(query),
                     }
-                });
+                }
+                self.clock.lap(Task::Tiles);
                 for query in left {
                     self.row_pass(head, support, low_rank, query..query + 1)?;
                 }
@@ -377,15 +383,15 @@ impl Engine {
     ) -> Result<()> {
         let first = queries.start;
         let output = self.part.output_of(&self.plan, head.slice, queries.clone());
-        self.clock.time(Task::Search, || support.rows(&self.plan, head, queries.clone(), &mut self.rows))?;
+        support.rows(&self.plan, head, queries.clone(), &mut self.rows)?;
+        self.clock.lap(Task::Search);
         self.support_entries += self.rows.entries() as u64;
         let features = low_rank.as_mut().map(|part| part.rows(head, first, queries.end, &mut self.clock));
-        self.clock.time(Task::Tiles, || {
-            for (n, out) in self.output[output].chunks_exact_mut(head.value_dim).enumerate() {
-                let row = low_rank.as_ref().zip(features.as_ref().map(|rows| &rows[n]));
-                self.scratch.row(head, first + n, self.rows.row(n), row, out);
-            }
-        });
+        for (n, out) in self.output[output].chunks_exact_mut(head.value_dim).enumerate() {
+            let row = low_rank.as_ref().zip(features.as_ref().map(|rows| &rows[n]));
+            self.scratch.row(head, first + n, self.rows.row(n), row, out);
+        }
+        self.clock.lap(Task::Tiles);
         Ok(())
     }
 }

@@ -65,12 +65,14 @@ pub(super) fn buckets(
     let mut list = memory::with_capacity("the support", rounds)?;
     for round in 0..rounds {
         let hash = |tokens| bucket_ids(seed, head.slice, round, tokens, head.dim);
-        let (queries, keys) = clock.time(Task::Search, || (hash(raw_queries), hash(&head.k)));
-        list.push(clock.time(Task::Sort, || match chunk {
+        let (queries, keys) = (hash(raw_queries), hash(&head.k));
+        clock.lap(Task::Search);
+        list.push(match chunk {
             // Chunks of a sorted sequence would reveal future keys through their ranks.
             Some(chunk) if !head.causal => chunked(queries, &Groups::new(&keys, buckets)?, head.keys.div_ceil(chunk)),
             _ => Round::new(queries, keys, buckets),
-        })?);
+        }?);
+        clock.lap(Task::Sort);
     }
     Ok(Buckets { rounds: list, latest: chunk.filter(|_| head.causal).unwrap_or(usize::MAX) })
 }

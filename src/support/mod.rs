@@ -10,7 +10,7 @@ use std::ops::Range;
 
 pub(crate) use buckets::{Buckets, Round};
 
-use crate::attention::{Clock, Head, Task};
+use crate::attention::{Clock, Head};
 use crate::clusters::Tree;
 use crate::error::Result;
 use crate::memory;
@@ -87,16 +87,14 @@ impl Support {
             SupportPlan::All => return Ok(None),
             SupportPlan::Empty => Support::Empty,
             SupportPlan::Window { size } => Support::Window { size },
-            SupportPlan::TopK { count } => Support::TopK(clock.time(Task::Search, || top_k::TopK::new(head, count))?),
+            SupportPlan::TopK { count } => Support::TopK(top_k::TopK::new(head, count)?),
             SupportPlan::Lsh { rounds, chunk } => {
                 Support::Buckets(lsh::buckets(seed, head, raw_queries, rounds, chunk, clock)?)
             }
             SupportPlan::Smyrf { cluster, rounds } => {
                 Support::Buckets(smyrf::buckets(seed, head, raw_queries, cluster, rounds, clock)?)
             }
-            SupportPlan::Clusters { count } => {
-                Support::Clusters(Box::new(clock.time(Task::Search, || clusters::Clusters::new(seed, head, count))?))
-            }
+            SupportPlan::Clusters { count } => Support::Clusters(Box::new(clusters::Clusters::new(seed, head, count)?)),
             SupportPlan::Explicit(_) => Support::Explicit,
         }))
     }

@@ -23,8 +23,7 @@ pub(super) fn buckets(
     clock: &mut Clock,
 ) -> Result<Buckets> {
     let clusters = head.keys.div_ceil(cluster);
-    let (q_squares, k_squares) =
-        clock.time(Task::Search, || (squares(raw_queries, head.dim), squares(&head.k, head.dim)));
+    let (q_squares, k_squares) = (squares(raw_queries, head.dim), squares(&head.k, head.dim));
     let largest = |squares: &[f64]| squares.iter().copied().fold(0.0, f64::max);
     let radius = largest(&q_squares) + largest(&k_squares);
     let mut list = memory::with_capacity("the support", rounds)?;
@@ -34,7 +33,8 @@ pub(super) fn buckets(
         let (for_keys, for_queries) = (f64::from(a[head.dim]), f64::from(a[head.dim + 1]));
         let queries = clusters_along(&a, raw_queries, for_queries, radius, &q_squares, clusters, clock)?;
         let keys = clusters_along(&a, &head.k, for_keys, radius, &k_squares, clusters, clock)?;
-        list.push(clock.time(Task::Sort, || Round::new(queries, keys, clusters))?);
+        list.push(Round::new(queries, keys, clusters)?);
+        clock.lap(Task::Sort);
     }
     Ok(Buckets { rounds: list, latest: usize::MAX })
 }
@@ -57,18 +57,16 @@ fn clusters_along(
 ) -> Result<Vec<u32>> {
     let dim = direction.len() - 2;
     let mut order = memory::with_capacity("the support", squares.len())?;
-    clock.time(Task::Search, || {
-        for ((token, square), index) in tokens.chunks_exact(dim).zip(squares).zip(0u32..) {
-            let dot: f64 = token.iter().zip(direction).map(|(&x, &a)| f64::from(x) * f64::from(a)).sum();
-            order.push(sortable(dot + lift * (radius - square).max(0.0).sqrt(), index));
-        }
-    });
+    for ((token, square), index) in tokens.chunks_exact(dim).zip(squares).zip(0u32..) {
+        let dot: f64 = token.iter().zip(direction).map(|(&x, &a)| f64::from(x) * f64::from(a)).sum();
+        order.push(sortable(dot + lift * (radius - square).max(0.0).sqrt(), index));
+    }
     let mut cluster_of = memory::filled("the support", squares.len(), 0u32)?;
-    clock.time(Task::Sort, || {
-        order.sort_unstable();
-        for (rank, &entry) in order.iter().enumerate() {
-            cluster_of[entry as u32 as usize] = piece_of(rank, squares.len(), clusters) as u32;
-        }
-    });
+    clock.lap(Task::Search);
+    order.sort_unstable();
+    for (rank, &entry) in order.iter().enumerate() {
+        cluster_of[entry as u32 as usize] = piece_of(rank, squares.len(), clusters) as u32;
+    }
+    clock.lap(Task::Sort);
     Ok(cluster_of)
 }
