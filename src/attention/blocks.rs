@@ -21,8 +21,8 @@ use crate::features::FIRST;
 use crate::memory;
 use crate::plan::{Plan, SupportPlan};
 use crate::simd::{
-    LANES, Lanes, Panels, drop_masked, exp_tile, gather_columns, largest, mask_equal, panel_count, product, scale,
-    scale_rows, subtract_entries,
+    LANES, Lanes, Panels, exp_tile, gather_columns, largest, mask_equal, panel_count, product, scale_rows,
+    subtract_entries,
 };
 use crate::support::Round;
 
@@ -256,17 +256,13 @@ impl Blocks {
         tile.products(head, features, low_rank, keys, queries, own);
         let (logits, entries) = (&mut tile.logits[..keys], &mut tile.entries[..keys]);
         let mut count = [keys as f32; LANES];
-        if let [earlier @ .., _] = rounds
-            && !earlier.is_empty()
-        {
-            for (round, keys) in earlier.iter().zip(&tile.earlier) {
-                let mut buckets = [u32::MAX; LANES];
-                for (bucket, &query) in buckets.iter_mut().zip(queries) {
-                    *bucket = round.of_query[query as usize];
-                }
-                mask_equal(logits, keys, &buckets);
+        for (round, keys) in rounds[..rounds.len() - 1].iter().zip(&tile.earlier) {
+            let mut buckets = [u32::MAX; LANES];
+            for (bucket, &query) in buckets.iter_mut().zip(queries) {
+                *bucket = round.of_query[query as usize];
             }
-            count = drop_masked(logits, entries);
+            let masked = mask_equal(logits, entries, keys, &buckets);
+            count.iter_mut().zip(masked).for_each(|(count, masked)| *count -= masked);
         }
 
         let mut before = [f32::NEG_INFINITY; LANES];
@@ -309,32 +305,58 @@ impl Blocks {
         }
     }
 
-    /// Normalises the row of `query` in `out` `[value_dim]` and returns the number of its entries in the support; `None` if it
-    /// is to be computed by the row pass.
-    pub fn finish(&self, head: &Head, query: usize, low_rank: bool, out: &mut [f32]) -> Option<u64> {
-        let row = &self.rows[query - self.queries.start];
-        let mut total = row.support;
-        if low_rank {
-            let unit = (row.log_scale - f64::from(row.largest)).exp();
-            let rest = (f64::from(row.mass) - row.entries) * unit;
-            let error = f64::from(row.size) * rows::ROUNDING * unit;
-            let drowned = error > rows::TOLERANCE * (total + rest.max(0.0)) || rest.abs() <= error;
-            let wild = row.log_scale == f64::NEG_INFINITY;
-            if wild || row.count > 0 && (drowned || row.count as usize == head.visible(query)) {
-                return None;
-            }
-            total += rest;
-            if total <= 0.0 {
-                return None;
+    /// Normalises the rows of `queries`, at most 16, in `out` `[queries, value_dim]`, adds the entries of their supports to `entries`
+    /// and those queries that are to be computed by the row pass to `left`.
+    pub fn finish(
+        &self,
+        head: &Head,
+        queries: Range<usize>,
+        low_rank: bool,
+        out: &mut [f32],
+        entries: &mut u64,
+        left: &mut Vec<usize>,
+    ) {
+        let mut factors = [0.0; LANES];
+        for (query, factor) in queries.clone().zip(&mut factors) {
+            let row = &self.rows[query - self.queries.start];
+            match row.total(low_rank, head.visible(query)) {
+                Some(total) => {
+                    // A row with neither a support nor a low-rank part is 0.
+                    *factor = if total > 0.0 { (1.0 / total) as f32 } else { 0.0 };
+                    *entries += u64::from(row.count);
+                }
+                None => left.push(query),
             }
         }
-        // A row with neither a support nor a low-rank part is 0.
-        scale(out, if total > 0.0 { (1.0 / total) as f32 } else { 0.0 });
-        Some(u64::from(row.count))
+        for p in 0..head.v.count() {
+            let mut tile = [[0.0; LANES]; LANES];
+            for (row, lanes) in tile.iter_mut().enumerate().take(queries.len()) {
+                get(out, row, head.value_dim, p, lanes);
+            }
+            scale_rows(&mut tile, &factors);
+            for (row, lanes) in tile.iter().enumerate().take(queries.len()) {
+                put(out, row, head.value_dim, p, lanes);
+            }
+        }
     }
 }
 
 impl Row {
+    /// The normaliser, in units of `exp(largest)`; `None` where the row pass must find it.
+    fn total(&self, low_rank: bool, visible: usize) -> Option<f64> {
+        if !low_rank {
+            return Some(self.support);
+        }
+        let unit = (self.log_scale - f64::from(self.largest)).exp();
+        let rest = (f64::from(self.mass) - self.entries) * unit;
+        let error = f64::from(self.size) * rows::ROUNDING * unit;
+        let drowned = error > rows::TOLERANCE * (self.support + rest.max(0.0)) || rest.abs() <= error;
+        let wild = self.log_scale == f64::NEG_INFINITY;
+        let careful = wild || self.count > 0 && (drowned || self.count as usize == visible);
+        let total = self.support + rest;
+        (!careful && total > 0.0).then_some(total)
+    }
+
     fn factor(&self) -> f32 {
         (self.log_scale - f64::from(self.largest)).exp() as f32
     }

@@ -353,11 +353,9 @@ impl Engine {
                     blocks.start(head, part, block.start - first..block.end - first, output, &mut self.clock);
                 }
                 let mut left = Vec::new();
-                for (query, out) in block.zip(output.chunks_exact_mut(dim)) {
-                    match blocks.finish(head, query, low_rank.is_some(), out) {
-                        Some(entries) => self.support_entries += entries,
-                        None => left.push(query),
-                    }
+                for (first, out) in block.clone().step_by(LANES).zip(output.chunks_mut(LANES * dim)) {
+                    let queries = first..block.end.min(first + LANES);
+                    blocks.finish(head, queries, low_rank.is_some(), out, &mut self.support_entries, &mut left);
                 }
                 self.clock.lap(Task::Tiles);
                 for query in left {

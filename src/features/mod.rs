@@ -12,18 +12,17 @@ pub(crate) use balance::Balance;
 pub use directions::directions;
 pub(crate) use keys::KeyFeatures;
 
-use crate::attention::{Head, saturate};
+use crate::attention::Head;
 use crate::error::Result;
 use crate::moments::stride;
 use crate::plan::{FeaturePlan, Plan};
-use crate::simd::{LANES, Lanes, Panels, add_weighted_rows, exp_tile, gather_columns, largest, outer_sum, panel_count};
-use crate::simd::{product, scale_columns};
+use crate::simd::{
+    LANES, Lanes, Panels, centre_columns, exp_tile, gather_columns, largest, outer_sum, panel_count, product,
+    row_product, scale_columns,
+};
 
 /// Elements of inputs scaled by sqrt(b) saturate here: squared norms then stay finite.
 const INPUT_LIMIT: f32 = 1e15;
-
-/// Logarithms of weights and factors saturate here, as those of features do by [`INPUT_LIMIT`].
-const LOG_LIMIT: f64 = 1e33;
 
 /// A feature map fitted to one head.
 pub(crate) struct FeatureMap {
@@ -35,16 +34,18 @@ pub(crate) struct FeatureMap {
 
 /// From the head's scaled queries, or from its keys, to x'.
 struct Side {
-    /// What is subtracted first, where the map is centred.
-    mean: Option<Vec<f64>>,
+    /// What is subtracted; empty where the map is not centred.
+    mean: Vec<f32>,
+    /// Whether what centring the other side leaves is found before that.
+    first: bool,
     change: Change,
 }
 
 enum Change {
     /// x' = sqrt(b) x.
-    Factor(f64),
-    /// One side of a [`Balance`].
-    Rows(Vec<f64>),
+    Factor(f32),
+    /// One side of a [`Balance`], `[dim, dim]`.
+    Rows(Panels),
 }
 
 enum Kind {
@@ -68,22 +69,28 @@ impl FeatureMap {
             FeaturePlan::Taylor { .. } => !head.causal,
             _ => features.center(),
         };
-        let query_mean = features.center().then(|| mean(&head.q, dim));
-        let key_mean = center_keys.then(|| mean(&head.k, dim));
-        let (change_queries, change_keys) = if features.balance() {
-            let zeros = vec![0.0; dim];
-            let [about_queries, about_keys] = [&query_mean, &key_mean].map(|mean| mean.as_ref().unwrap_or(&zeros));
-            let Balance { queries, keys } = Balance::new(head, about_queries, about_keys)?;
-            (Change::Rows(queries), Change::Rows(keys))
+        let query_mean = mean(&head.q, dim, features.center());
+        let key_mean = mean(&head.k, dim, center_keys);
+        let [change_queries, change_keys] = if features.balance() {
+            let Balance { queries, keys } = Balance::new(head, &query_mean, &key_mean)?;
+            let rows = |rows: &[f64]| -> Result<Change> {
+                let rows: Vec<f32> = rows.iter().map(|&x| x as f32).collect();
+                let mut panels = Panels::from_rows("a change of variables", &rows, dim, stride(dim))?;
+                panels.clamp(f32::MAX);
+                Ok(Change::Rows(panels))
+            };
+            [rows(&queries)?, rows(&keys)?]
         } else {
             let root = plan.logit_scale.sqrt();
-            (Change::Factor(1.0 / root), Change::Factor(root))
+            [1.0 / root, root].map(|factor| Change::Factor(factor.min(f64::from(f32::MAX)) as f32))
         };
+        let f32s =
+            |mean: Vec<f64>, center: bool| if center { mean.iter().map(|&x| x as f32).collect() } else { vec![] };
         let mut map = FeatureMap {
             kind: Kind::Elu,
             count,
-            queries: Side { mean: query_mean, change: change_queries },
-            keys: Side { mean: key_mean, change: change_keys },
+            queries: Side { mean: f32s(query_mean, features.center()), first: true, change: change_queries },
+            keys: Side { mean: f32s(key_mean, center_keys), first: false, change: change_keys },
         };
         map.kind = match features {
             FeaturePlan::Favor { hyperbolic, .. } => map.exponential(plan, head, hyperbolic, 0.0)?,
@@ -141,13 +148,11 @@ impl FeatureMap {
         let mut transposed = vec![[0.0; LANES]; self.count];
         for first in (0..head.keys).step_by(LANES) {
             let last = head.keys.min(first + LANES);
-            let half_squares = self.keys.columns(&head.k[first * head.dim..last * head.dim], &mut columns);
+            let tokens = &head.k[first * head.dim..last * head.dim];
+            let (half_squares, log_weight) = self.keys.columns(tokens, &self.queries, &mut columns);
             match &self.kind {
                 Kind::Exponential { directions, constants } => {
-                    let mut offsets = half_squares.map(|x| -x);
-                    for (j, offset) in (first..last).zip(&mut offsets) {
-                        *offset += self.log_weight(head, j) as f32;
-                    }
+                    let offsets: Lanes = std::array::from_fn(|lane| log_weight[lane] - half_squares[lane]);
                     for (p, constants) in constants.as_chunks().0.iter().enumerate() {
                         let mut tile = [[0.0; LANES]; LANES];
                         outer_sum(&offsets, constants, &mut tile);
@@ -168,23 +173,6 @@ impl FeatureMap {
         Ok(panels)
     }
 
-    /// Centring queries leaves each key a weight, `exp(mean_q·(k - mean_k))`; its logarithm.
-    fn log_weight(&self, head: &Head, key: usize) -> f64 {
-        let Some(query_mean) = &self.queries.mean else { return 0.0 };
-        let k = &head.k[key * head.dim..(key + 1) * head.dim];
-        let mean = self.keys.mean.iter().flatten();
-        let weight = |k: &f32, q: &f64, mean: f64| (f64::from(*k) - mean) * q;
-        let terms = k.iter().zip(query_mean).zip(mean.copied().chain(std::iter::repeat(0.0)));
-        terms.map(|((k, q), mean)| weight(k, q, mean)).sum::<f64>().clamp(-LOG_LIMIT, LOG_LIMIT)
-    }
-
-    /// Centring keys leaves each row a factor, `exp(q·mean_k)`; its logarithm.
-    fn log_factor(&self, head: &Head, query: usize) -> f64 {
-        let Some(mean) = &self.keys.mean else { return 0.0 };
-        let dot = head.query(query).iter().zip(mean).map(|(&q, m)| f64::from(q) * m);
-        dot.sum::<f64>().clamp(-LOG_LIMIT, LOG_LIMIT)
-    }
-
     /// Logarithms that the features start from: those of the scales given, one a feature, and what the map itself adds.
     pub fn starts(&self, log_scale: &[f32]) -> Vec<f32> {
         match &self.kind {
@@ -197,7 +185,9 @@ impl FeatureMap {
     /// without them, or logarithms, which are to be lowered by what is returned.
     pub fn unscaled_queries(&self, head: &Head, first: usize, last: usize, starts: &[f32]) -> (Vec<Lanes>, Lanes) {
         let mut columns = vec![[0.0; LANES]; head.dim];
-        let half_squares = self.queries.columns(&head.q[first * head.dim..last * head.dim], &mut columns);
+        let tokens = &head.q[first * head.dim..last * head.dim];
+        let (half_squares, log_factor) = self.queries.columns(tokens, &self.keys, &mut columns);
+        let lowered = |half_squares: Lanes| std::array::from_fn(|lane| half_squares[lane] - log_factor[lane]);
         let mut features = vec![[0.0; LANES]; panel_count(self.count) * LANES];
         match &self.kind {
             Kind::Exponential { directions, .. } => {
@@ -205,7 +195,7 @@ impl FeatureMap {
                 for (p, tile) in features.as_chunks_mut().0.iter_mut().enumerate() {
                     product(directions.panel(p), &columns, tile, true);
                 }
-                return (features, half_squares);
+                return (features, lowered(half_squares));
             }
             Kind::Elu => {
                 features[self.count..].fill([self.nothing(); LANES]);
@@ -216,7 +206,7 @@ impl FeatureMap {
             }
             Kind::Taylor { order } => polynomial::taylor(&columns, *order, &mut features),
         }
-        (features, [0.0; LANES])
+        (features, lowered([0.0; LANES]))
     }
 
     /// Features of queries `first..last` (at most 16), given [`starts`](Self::starts) with the finite log scale of each key
@@ -227,7 +217,7 @@ impl FeatureMap {
         if self.is_log() {
             let largest = largest(&features, &[f32::NEG_INFINITY; LANES]);
             exp_tile(&mut features, &largest);
-            scale = std::array::from_fn(|lane| f64::from(largest[lane]) - f64::from(lowered[lane]));
+            scale = largest.map(f64::from);
         } else {
             for (lane, scale) in scale.iter_mut().enumerate().take(last - first) {
                 let mut own: Vec<f32> = features[..self.count].iter().map(|row| row[lane]).collect();
@@ -235,9 +225,7 @@ impl FeatureMap {
                 features.iter_mut().zip(own).for_each(|(row, x)| row[lane] = x);
             }
         }
-        for (lane, scale) in scale.iter_mut().enumerate().take(last - first) {
-            *scale += self.log_factor(head, first + lane);
-        }
+        scale.iter_mut().zip(lowered).for_each(|(scale, lowered)| *scale -= f64::from(lowered));
         QueryTile { features, log_scale: scale }
     }
 
@@ -248,32 +236,30 @@ impl FeatureMap {
 }
 
 impl Side {
-    /// Writes x' of up to 16 tokens as columns `[dim, 16]`; returns |x'|²/2 of each.
-    fn columns(&self, tokens: &[f32], columns: &mut [Lanes]) -> Lanes {
-        let dim = columns.len();
-        if let (None, Change::Factor(factor)) = (&self.mean, &self.change) {
-            gather_columns(tokens, &FIRST[..tokens.len() / dim], columns);
-            return scale_columns(columns, factor.min(f64::from(f32::MAX)) as f32, INPUT_LIMIT);
+    /// Writes x' of up to 16 tokens as columns `[dim, 16]`. Returns |x'|²/2 of each, and the logarithm of what centring the other
+    /// side leaves it as a weight: `exp(mean_q·(k - mean_k))` of a key, `exp(q·mean_k)` of a query.
+    fn columns(&self, tokens: &[f32], other: &Side, columns: &mut [Lanes]) -> (Lanes, Lanes) {
+        gather_columns(tokens, &FIRST[..tokens.len() / columns.len()], columns);
+        let mut weight = [0.0; LANES];
+        if self.first {
+            weight = row_product(&other.mean, columns);
         }
-        let mut centred = vec![0.0; dim];
-        let mut changed = vec![0.0; stride(dim)];
-        columns.fill([0.0; LANES]);
-        for (lane, token) in tokens.chunks_exact(dim).enumerate() {
-            centred.iter_mut().zip(token).for_each(|(out, &x)| *out = f64::from(x));
-            for (x, mean) in centred.iter_mut().zip(self.mean.iter().flatten()) {
-                *x -= mean;
-            }
-            match &self.change {
-                Change::Factor(factor) => changed.iter_mut().zip(&centred).for_each(|(out, x)| *out = x * factor),
-                Change::Rows(rows) => {
-                    changed.fill(0.0);
-                    add_weighted_rows(&centred, rows, &mut changed);
+        centre_columns(columns, &self.mean);
+        if !self.first {
+            weight = row_product(&other.mean, columns);
+        }
+        let half_squares = match &self.change {
+            Change::Factor(factor) => scale_columns(columns, *factor, INPUT_LIMIT),
+            Change::Rows(rows) => {
+                let mut changed = vec![[0.0; LANES]; rows.count() * LANES];
+                for (p, tile) in changed.as_chunks_mut().0.iter_mut().enumerate() {
+                    product(rows.panel(p), columns, tile, false);
                 }
+                columns.copy_from_slice(&changed[..columns.len()]);
+                scale_columns(columns, 1.0, INPUT_LIMIT)
             }
-            let limit = f64::from(INPUT_LIMIT);
-            columns.iter_mut().zip(&changed).for_each(|(column, &x)| column[lane] = saturate(x, limit));
-        }
-        scale_columns(columns, 1.0, INPUT_LIMIT)
+        };
+        (half_squares, weight)
     }
 
     /// Means over tokens of |x'|² and of x'.
@@ -281,10 +267,11 @@ impl Side {
         let (mut square, mut mean) = (0.0, vec![0.0; dim]);
         let mut columns = vec![[0.0; LANES]; dim];
         for tokens in tokens.chunks(LANES * dim) {
-            let half_squares = self.columns(tokens, &mut columns);
-            square += half_squares.iter().map(|&x| 2.0 * f64::from(x)).sum::<f64>();
+            let count = tokens.len() / dim;
+            let (half_squares, _) = self.columns(tokens, self, &mut columns);
+            square += half_squares[..count].iter().map(|&x| 2.0 * f64::from(x)).sum::<f64>();
             for (mean, column) in mean.iter_mut().zip(&columns) {
-                *mean += column.iter().map(|&x| f64::from(x)).sum::<f64>();
+                *mean += column[..count].iter().map(|&x| f64::from(x)).sum::<f64>();
             }
         }
         let count = (tokens.len() / dim).max(1) as f64;
@@ -316,9 +303,12 @@ pub(crate) struct QueryTile {
     pub log_scale: [f64; LANES],
 }
 
-/// Mean over tokens.
-fn mean(tokens: &[f32], dim: usize) -> Vec<f64> {
+/// Mean over tokens, or 0.
+fn mean(tokens: &[f32], dim: usize, center: bool) -> Vec<f64> {
     let mut sums = vec![0.0; dim];
+    if !center {
+        return sums;
+    }
     for token in tokens.chunks_exact(dim) {
         sums.iter_mut().zip(token).for_each(|(sum, &x)| *sum += f64::from(x));
     }

@@ -27,18 +27,14 @@ pub(crate) fn scale_rows(tile: &mut [Lanes; LANES], factors: &Lanes) {
     })
 }
 
-/// `x *= factor`, held within the range of finite numbers.
+/// Columns `[rows, 16]` less one number a row.
 #[inline(never)]
-pub(crate) fn scale(x: &mut [f32], factor: f32) {
-    let (chunks, rest) = x.as_chunks_mut::<LANES>();
+pub(crate) fn centre_columns(columns: &mut [Lanes], mean: &[f32]) {
     dispatch!(Level::new(), simd => {
-        let limit = f32x16::splat(simd, f32::MAX);
-        for chunk in chunks {
-            let scaled = f32x16::load_array_ref(simd, chunk) * f32x16::splat(simd, factor);
-            scaled.min(limit).max(-limit).store_array(chunk);
+        for (column, &mean) in columns.iter_mut().zip(mean) {
+            (f32x16::load_array_ref(simd, column) - f32x16::splat(simd, mean)).store_array(column);
         }
-    });
-    rest.iter_mut().for_each(|x| *x = (*x * factor).clamp(-f32::MAX, f32::MAX));
+    })
 }
 
 /// `columns *= factor`, held within `limit` of zero; returns half the sum of their squares, lane by lane.
@@ -56,30 +52,21 @@ pub(crate) fn scale_columns(columns: &mut [Lanes], factor: f32, limit: f32) -> L
     })
 }
 
-/// Logits `[keys, 16 queries]` of pairs that share a group become -inf.
+/// Masks the pairs of a tile `[keys, 16 queries]` that share a group: their logit becomes -inf and their entry 0. Returns how many
+/// of each query's were not masked before.
 #[inline(never)]
-pub(crate) fn mask_equal(logits: &mut [Lanes], keys: &[u32], queries: &[u32; LANES]) {
-    dispatch!(Level::new(), simd => {
-        let nothing = f32x16::splat(simd, f32::NEG_INFINITY);
-        let queries = u32x16::load_array_ref(simd, queries);
-        for (row, &key) in logits.iter_mut().zip(keys) {
-            let equal = queries.simd_eq(u32x16::splat(simd, key));
-            equal.select(nothing, f32x16::load_array_ref(simd, row)).store_array(row);
-        }
-    })
-}
-
-/// Sets the entries of masked pairs to 0, those whose logit is -inf; returns how many of each query's are left.
-#[inline(never)]
-pub(crate) fn drop_masked(logits: &[Lanes], entries: &mut [Lanes]) -> Lanes {
+pub(crate) fn mask_equal(logits: &mut [Lanes], entries: &mut [Lanes], keys: &[u32], queries: &[u32; LANES]) -> Lanes {
     dispatch!(Level::new(), simd => {
         let (zero, one) = (f32x16::splat(simd, 0.0), f32x16::splat(simd, 1.0));
         let nothing = f32x16::splat(simd, f32::NEG_INFINITY);
+        let queries = u32x16::load_array_ref(simd, queries);
         let mut count = zero;
-        for (logit, entry) in logits.iter().zip(entries) {
-            let kept = f32x16::load_array_ref(simd, logit).simd_gt(nothing);
-            kept.select(f32x16::load_array_ref(simd, entry), zero).store_array(entry);
-            count += kept.select(one, zero);
+        for ((row, entry), &key) in logits.iter_mut().zip(entries).zip(keys) {
+            let logit = f32x16::load_array_ref(simd, row);
+            let equal = queries.simd_eq(u32x16::splat(simd, key));
+            count += equal.select(logit.simd_gt(nothing).select(one, zero), zero);
+            equal.select(nothing, logit).store_array(row);
+            equal.select(zero, f32x16::load_array_ref(simd, entry)).store_array(entry);
         }
         count.to_array()
     })
