@@ -17,8 +17,8 @@ use crate::error::Result;
 use crate::moments::stride;
 use crate::plan::{FeaturePlan, Plan};
 use crate::simd::{
-    LANES, Lanes, Panels, centre_columns, exp_tile, gather_columns, largest, outer_sum, panel_count, product,
-    row_product, scale_columns,
+    LANES, Lanes, Panels, add_weighted_rows, centre_columns, exp_tile, gather_columns, largest, outer_sum, panel_count,
+    product, row_product, scale_columns,
 };
 
 /// Elements of inputs scaled by sqrt(b) saturate here: squared norms then stay finite.
@@ -44,8 +44,8 @@ struct Side {
 enum Change {
     /// x' = sqrt(b) x.
     Factor(f32),
-    /// One side of a [`Balance`], `[dim, dim]`.
-    Rows(Panels),
+    /// One side of a [`Balance`].
+    Rows(Vec<f64>),
 }
 
 enum Kind {
@@ -73,13 +73,7 @@ impl FeatureMap {
         let key_mean = mean(&head.k, dim, center_keys);
         let [change_queries, change_keys] = if features.balance() {
             let Balance { queries, keys } = Balance::new(head, &query_mean, &key_mean)?;
-            let rows = |rows: &[f64]| -> Result<Change> {
-                let rows: Vec<f32> = rows.iter().map(|&x| x as f32).collect();
-                let mut panels = Panels::from_rows("a change of variables", &rows, dim, stride(dim))?;
-                panels.clamp(f32::MAX);
-                Ok(Change::Rows(panels))
-            };
-            [rows(&queries)?, rows(&keys)?]
+            [Change::Rows(queries), Change::Rows(keys)]
         } else {
             let root = plan.logit_scale.sqrt();
             [1.0 / root, root].map(|factor| Change::Factor(factor.min(f64::from(f32::MAX)) as f32))
@@ -239,7 +233,8 @@ impl Side {
     /// Writes x' of up to 16 tokens as columns `[dim, 16]`. Returns |x'|²/2 of each, and the logarithm of what centring the other
     /// side leaves it as a weight: `exp(mean_q·(k - mean_k))` of a key, `exp(q·mean_k)` of a query.
     fn columns(&self, tokens: &[f32], other: &Side, columns: &mut [Lanes]) -> (Lanes, Lanes) {
-        gather_columns(tokens, &FIRST[..tokens.len() / columns.len()], columns);
+        let dim = columns.len();
+        gather_columns(tokens, &FIRST[..tokens.len() / dim], columns);
         let mut weight = [0.0; LANES];
         if self.first {
             weight = row_product(&other.mean, columns);
@@ -251,11 +246,16 @@ impl Side {
         let half_squares = match &self.change {
             Change::Factor(factor) => scale_columns(columns, *factor, INPUT_LIMIT),
             Change::Rows(rows) => {
-                let mut changed = vec![[0.0; LANES]; rows.count() * LANES];
-                for (p, tile) in changed.as_chunks_mut().0.iter_mut().enumerate() {
-                    product(rows.panel(p), columns, tile, false);
+                // In f64: what rounding does to a token, a badly conditioned change of variables makes large.
+                let mut changed = vec![0.0; stride(dim)];
+                for (lane, token) in tokens.chunks_exact(dim).enumerate() {
+                    let mean = self.mean.iter().chain(std::iter::repeat(&0.0));
+                    let centred: Vec<f64> =
+                        token.iter().zip(mean).map(|(&x, &m)| f64::from(x) - f64::from(m)).collect();
+                    changed.fill(0.0);
+                    add_weighted_rows(&centred, rows, &mut changed);
+                    columns.iter_mut().zip(&changed).for_each(|(column, &x)| column[lane] = x as f32);
                 }
-                columns.copy_from_slice(&changed[..columns.len()]);
                 scale_columns(columns, 1.0, INPUT_LIMIT)
             }
         };

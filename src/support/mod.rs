@@ -4,11 +4,13 @@ mod buckets;
 mod clusters;
 pub mod lsh;
 pub mod smyrf;
+mod sort;
 mod top_k;
 
 use std::ops::Range;
 
 pub(crate) use buckets::{Buckets, Round};
+pub(crate) use sort::sort;
 
 use crate::attention::{Clock, Head};
 use crate::clusters::Tree;
@@ -157,7 +159,7 @@ impl Support {
             SupportPlan::Clusters { .. } => return Tree::bytes(shape.keys, shape.dim, shape.value_dim),
             SupportPlan::TopK { count } => {
                 shape.keys.next_multiple_of(16) * shape.dim * 4
-                    + (16 + 1) * top_k::capacity((*count).min(shape.keys)) * 8
+                    + (16 + 2) * top_k::capacity((*count).min(shape.keys)) * 8
             }
             SupportPlan::Lsh { rounds, .. } | SupportPlan::Smyrf { rounds, .. } => rounds * per_round,
             SupportPlan::Explicit(csr) => csr.bytes(),

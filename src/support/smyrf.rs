@@ -5,7 +5,7 @@ use crate::attention::{Clock, Head, Task};
 use crate::error::Result;
 use crate::memory;
 use crate::random::{Purpose, generator, normals};
-use crate::support::{Buckets, Round, piece_of, sortable};
+use crate::support::{Buckets, Round, piece_of, sort, sortable};
 
 /// The Gaussian direction of round `round` of slice `slice` = batch · heads + head, `len` = dim + 2 long.
 pub fn direction(seed: u64, slice: usize, round: usize, len: usize) -> Vec<f32> {
@@ -63,7 +63,7 @@ fn clusters_along(
     }
     let mut cluster_of = memory::filled("the support", squares.len(), 0u32)?;
     clock.lap(Task::Search);
-    order.sort_unstable();
+    sort(&mut order, &mut memory::with_capacity("the support", squares.len())?);
     for (rank, &entry) in order.iter().enumerate() {
         cluster_of[entry as u32 as usize] = piece_of(rank, squares.len(), clusters) as u32;
     }
