@@ -20,6 +20,15 @@
 //! so the result of one product is an operand of the next, and nothing is ever repacked. Softmax over keys
 //! is lane-wise in the transposed logits: no horizontal sums.
 //!
+//! # Shapes
+//!
+//! In WebAssembly a C tile is made of two rows at a time: eight accumulators, four vectors of B, and an element of A make 13
+//! of the 16 registers that V8 has; with one more than 15, it spills, at half the speed. Loops are written out,
+//! for the module is compiled for size. Where time goes in exact attention with SIMD128 (one Sapphire Rapids core, Node 20,
+//! 4096 tokens, dimension 64): 83 % in [`product`], which runs at 95 % of the speed of a micro-kernel written by hand,
+//! 9 % in [`exp_tile`], 1 % in [`largest`], the rest in copies and in what is done once per row. Each of these is a pass of
+//! its own over the tile of logits, which stays in the first-level cache.
+//!
 //! # One order of summation for logits
 //!
 //! Every logit is a sum over the head dimension taken in order, one accumulator per entry, in
