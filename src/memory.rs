@@ -6,7 +6,11 @@ use crate::error::{Error, Result};
 /// `len` copies of `value`, or [`Error::OutOfMemory`].
 pub(crate) fn filled<T: Clone>(what: &'static str, len: usize, value: T) -> Result<Vec<T>> {
     let mut vec = with_capacity(what, len)?;
-    vec.resize(len, value);
+    // Copies of copies: whole blocks of memory, where one element after the other takes a turn of a loop each.
+    vec.resize(len.min(64), value);
+    while vec.len() < len {
+        vec.extend_from_within(..vec.len().min(len - vec.len()));
+    }
     Ok(vec)
 }
 

@@ -21,8 +21,7 @@ use crate::features::FIRST;
 use crate::memory;
 use crate::plan::{Plan, SupportPlan};
 use crate::simd::{
-    LANES, Lanes, Panels, exp_tile, gather_columns, largest, mask_equal, panel_count, product, scale_rows,
-    subtract_entries,
+    LANES, Lanes, exp_tile, gather_columns, largest, mask_equal, panel_count, product, scale_rows, subtract_entries,
 };
 use crate::support::Round;
 
@@ -37,8 +36,8 @@ const LOG_LIMIT: f64 = 1e8;
 pub(crate) struct Blocks {
     queries: Range<usize>,
     rows: Vec<Row>,
-    /// Of the queries, `[queries, features]`.
-    features: Panels,
+    /// Of the queries, row-major `[queries, padded features]`.
+    features: Vec<f32>,
     tile: Tile,
     /// What comes next: the row that is to start, then the round, the bucket and the key in it.
     started: usize,
@@ -100,7 +99,7 @@ impl Blocks {
         let lanes = |rows| vec![[0.0; LANES]; rows];
         Ok(Blocks {
             rows: memory::filled("rows under way", queries.len(), none)?,
-            features: Panels::zeros("query features", stored, features)?,
+            features: memory::filled("query features", stored * padded, 0.0)?,
             tile: Tile {
                 keys: lanes(KEYS / LANES * head.dim),
                 key_features: lanes(KEYS / LANES * padded),
@@ -133,7 +132,7 @@ impl Blocks {
         let stored = if rounds == 0 { 0 } else { shape.queries };
         let tiles = (KEYS / LANES + 1) * (shape.dim + features) + KEYS * (panel_count(shape.value_dim) + 2);
         let own = (shape.queries * size_of::<Row>() + tiles * size_of::<Lanes>()) as u64;
-        own + Panels::bytes(stored, plan.feature_count()) + (rounds * (KEYS * size_of::<u32>() + 64)) as u64
+        own + (stored * features * size_of::<f32>()) as u64 + (rounds * (KEYS * size_of::<u32>() + 64)) as u64
     }
 
     /// Share of the work before [`finish`](Self::finish) that is done.
@@ -202,6 +201,9 @@ impl Blocks {
                     row.factor = row.factor();
                 }
                 factors[lane] = row.factor;
+                if self.features.is_empty() {
+                    factors[lane] *= row.total(true, usize::MAX).map_or(0.0, |total| (1.0 / total) as f32);
+                }
             }
             for (p, tile) in readout.iter_mut().enumerate() {
                 scale_rows(tile, &factors);
@@ -209,11 +211,13 @@ impl Blocks {
                     put(out, row, head.value_dim, p, lanes);
                 }
             }
-            if self.features.rows() > 0 {
+            if !self.features.is_empty() {
                 for (p, tile) in features.as_chunks::<LANES>().0.iter().enumerate() {
                     let mut transposed = [[0.0; LANES]; LANES];
                     gather_columns(tile.as_flattened(), &FIRST, &mut transposed);
-                    self.features.panel_mut(p)[first..last].copy_from_slice(&transposed[..last - first]);
+                    for (row, lanes) in (first..last).zip(&transposed) {
+                        put(&mut self.features, row, features.len(), p, lanes);
+                    }
                 }
             }
             clock.lap(Task::LowRank);
@@ -328,6 +332,10 @@ impl Blocks {
                 None => left.push(query),
             }
         }
+        if low_rank && self.features.is_empty() {
+            // Without rounds the rows were normalised as they were started.
+            return;
+        }
         for p in 0..head.v.count() {
             let mut tile = [[0.0; LANES]; LANES];
             for (row, lanes) in tile.iter_mut().enumerate().take(queries.len()) {
@@ -370,7 +378,9 @@ impl Tile {
         if let Some(part) = low_rank {
             let features = part.keys();
             for (tile, keys) in self.key_features.chunks_exact_mut(features.count() * LANES).zip(keys.chunks(LANES)) {
-                gather_features(features, keys, tile);
+                for (p, tile) in tile.chunks_exact_mut(LANES).enumerate() {
+                    gather_columns(features.panel(p).as_flattened(), keys, tile);
+                }
             }
         }
         for (p, values) in self.values.chunks_exact_mut(KEYS).enumerate() {
@@ -387,7 +397,7 @@ impl Tile {
     fn products(
         &mut self,
         head: &Head,
-        features: &Panels,
+        features: &[f32],
         low_rank: Option<&Whole>,
         keys: usize,
         queries: &[u32],
@@ -399,19 +409,12 @@ impl Tile {
             product(&self.keys[n * head.dim..(n + 1) * head.dim], &self.queries, tile, false);
         }
         if low_rank.is_some() {
-            gather_features(features, own, &mut self.query_features);
+            gather_columns(features, own, &mut self.query_features);
             let len = self.query_features.len();
             for (n, tile) in self.entries.as_chunks_mut().0[..tiles].iter_mut().enumerate() {
                 product(&self.key_features[n * len..(n + 1) * len], &self.query_features, tile, false);
             }
         }
-    }
-}
-
-/// Features of up to 16 tokens as columns `[padded features, 16]`.
-fn gather_features(features: &Panels, tokens: &[u32], out: &mut [Lanes]) {
-    for (p, out) in out.chunks_exact_mut(LANES).enumerate() {
-        gather_columns(features.panel(p).as_flattened(), tokens, out);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::memory;
 use crate::plan::Plan;
-use crate::simd::Panels;
+use crate::simd::{Panels, clamp};
 
 /// Elements of scaled queries and keys saturate here: their inner product then stays finite in f32 for
 /// every head dimension.
@@ -41,11 +41,14 @@ impl Head {
             out.extend(tokens.iter().map(|&x| saturate(f64::from(x) * factor, QK_LIMIT)));
             Ok(out)
         };
+        let mut unscaled: Vec<f32> = memory::with_capacity("keys", k.len())?;
+        unscaled.extend_from_slice(k);
+        clamp(&mut unscaled, QK_LIMIT as f32);
         let mut v = Panels::from_rows("values", v, keys, shape.value_dim)?;
         v.clamp(V_LIMIT);
         Ok(Head {
             q: scaled("scaled queries", q, plan.logit_scale)?,
-            k: scaled("keys", k, 1.0)?,
+            k: unscaled,
             v,
             queries: shape.queries,
             keys,

@@ -11,6 +11,9 @@ use crate::simd::{LANES, Lanes, Panels, pair_products, panel_count, product, row
 /// Keys whose products are summed in f32 before the sum is carried on in f64.
 const BLOCK: usize = 512;
 
+/// Keys whose features and values, 16 of each, stay in the first-level cache.
+const PIECE: usize = 128;
+
 /// The low-rank part of one row. Masses and entries are in units of `exp(log_scale)`.
 pub(crate) struct LowRankRow {
     /// Query features, padded, at most 1 in size.
@@ -168,7 +171,9 @@ fn state(keys: &Panels, values: &Panels) -> Result<Panels> {
             let mut sums = [[0.0f64; LANES]; LANES];
             for (a, b) in keys.panel(r).chunks(BLOCK).zip(values.panel(p).chunks(BLOCK)) {
                 let mut tile = [[0.0; LANES]; LANES];
-                product(a, b, &mut tile, false);
+                for (a, b) in a.chunks(PIECE).zip(b.chunks(PIECE)) {
+                    product(a, b, &mut tile, true);
+                }
                 sums.as_flattened_mut().iter_mut().zip(tile.as_flattened()).for_each(|(sum, &x)| *sum += f64::from(x));
             }
             for (out, sum) in state.panel_mut(p)[r * LANES..].iter_mut().zip(&sums) {

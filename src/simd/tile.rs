@@ -1,7 +1,8 @@
 //! What is done to a tile before and after its product.
 
-use fearless_simd::{Level, dispatch, f32x16, prelude::*, u32x16};
+use fearless_simd::{Level, Simd, dispatch, f32x16, prelude::*, u32x16};
 
+use super::exp::larger;
 use super::{LANES, Lanes};
 
 /// `out[m][n] = rows[m] + columns[n]`: where a product starts from.
@@ -15,14 +16,33 @@ pub(crate) fn outer_sum(rows: &[f32], columns: &Lanes, out: &mut [Lanes]) {
     })
 }
 
+/// `x` held within `limit` of zero.
+#[inline(always)]
+fn within<S: Simd>(x: f32x16<S>, limit: f32x16<S>) -> f32x16<S> {
+    -larger(-larger(x, -limit), -limit)
+}
+
+/// Holds every element within `limit` of zero.
+#[inline(never)]
+pub(crate) fn clamp(x: &mut [f32], limit: f32) {
+    let (chunks, rest) = x.as_chunks_mut::<LANES>();
+    dispatch!(Level::new(), simd => {
+        let limit = f32x16::splat(simd, limit);
+        for chunk in chunks {
+            within(f32x16::load_array_ref(simd, chunk), limit).store_array(chunk);
+        }
+    });
+    // Not `clamp`, which can panic as far as the compiler sees, and brings the formatting of numbers with it.
+    rest.iter_mut().for_each(|x| *x = x.max(-limit).min(limit));
+}
+
 /// `tile[m] *= factors[m]`, held within the range of finite numbers.
 #[inline(never)]
 pub(crate) fn scale_rows(tile: &mut [Lanes; LANES], factors: &Lanes) {
     dispatch!(Level::new(), simd => {
         let limit = f32x16::splat(simd, f32::MAX);
         for (row, &factor) in tile.iter_mut().zip(factors) {
-            let scaled = f32x16::load_array_ref(simd, row) * f32x16::splat(simd, factor);
-            scaled.min(limit).max(-limit).store_array(row);
+            within(f32x16::load_array_ref(simd, row) * f32x16::splat(simd, factor), limit).store_array(row);
         }
     })
 }
@@ -44,7 +64,7 @@ pub(crate) fn scale_columns(columns: &mut [Lanes], factor: f32, limit: f32) -> L
         let (factor, limit) = (f32x16::splat(simd, factor), f32x16::splat(simd, limit));
         let mut sum = f32x16::splat(simd, 0.0);
         for column in columns {
-            let scaled = (f32x16::load_array_ref(simd, column) * factor).min(limit).max(-limit);
+            let scaled = within(f32x16::load_array_ref(simd, column) * factor, limit);
             scaled.store_array(column);
             sum = scaled.mul_add(scaled, sum);
         }

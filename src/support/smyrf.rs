@@ -3,9 +3,14 @@
 
 use crate::attention::{Clock, Head, Task};
 use crate::error::Result;
+use crate::features::FIRST;
 use crate::memory;
 use crate::random::{Purpose, generator, normals};
+use crate::simd::{LANES, gather_columns, row_product, scale_columns};
 use crate::support::{Buckets, Round, piece_of, sort, sortable};
+
+/// Elements of tokens saturate here: sums of their squares then stay finite.
+const LIMIT: f32 = 1e17;
 
 /// The Gaussian direction of round `round` of slice `slice` = batch · heads + head, `len` = dim + 2 long.
 pub fn direction(seed: u64, slice: usize, round: usize, len: usize) -> Vec<f32> {
@@ -23,50 +28,69 @@ pub(super) fn buckets(
     clock: &mut Clock,
 ) -> Result<Buckets> {
     let clusters = head.keys.div_ceil(cluster);
-    let (q_squares, k_squares) = (squares(raw_queries, head.dim), squares(&head.k, head.dim));
-    let largest = |squares: &[f64]| squares.iter().copied().fold(0.0, f64::max);
-    let radius = largest(&q_squares) + largest(&k_squares);
+    let directions: Vec<Vec<f32>> = (0..rounds).map(|round| direction(seed, head.slice, round, head.dim + 2)).collect();
+    let queries = Projected::new(raw_queries, &directions)?;
+    let keys = Projected::new(&head.k, &directions)?;
+    // F(q) = [q; 0; sqrt(M² - |q|²)], G(k) = [k; sqrt(M² - |k|²); 0], M² = max|q|² + max|k|².
+    let radius = queries.largest() + keys.largest();
+    clock.lap(Task::Search);
     let mut list = memory::with_capacity("the support", rounds)?;
-    for round in 0..rounds {
-        let a = direction(seed, head.slice, round, head.dim + 2);
-        // F(q) = [q; 0; sqrt(M² - |q|²)], G(k) = [k; sqrt(M² - |k|²); 0], M² = max|q|² + max|k|².
-        let (for_keys, for_queries) = (f64::from(a[head.dim]), f64::from(a[head.dim + 1]));
-        let queries = clusters_along(&a, raw_queries, for_queries, radius, &q_squares, clusters, clock)?;
-        let keys = clusters_along(&a, &head.k, for_keys, radius, &k_squares, clusters, clock)?;
+    for ((on_queries, on_keys), direction) in queries.on.iter().zip(&keys.on).zip(&directions) {
+        let (for_keys, for_queries) = (direction[head.dim], direction[head.dim + 1]);
+        let queries = clusters_along(on_queries, for_queries, radius, &queries.half_squares, clusters)?;
+        let keys = clusters_along(on_keys, for_keys, radius, &keys.half_squares, clusters)?;
         list.push(Round::new(queries, keys, clusters)?);
         clock.lap(Task::Sort);
     }
     Ok(Buckets { rounds: list, latest: usize::MAX })
 }
 
-/// |x|² of each token.
-fn squares(tokens: &[f32], dim: usize) -> Vec<f64> {
-    let square = |token: &[f32]| token.iter().map(|&x| f64::from(x).powi(2)).sum();
-    tokens.chunks_exact(dim).map(square).collect()
+/// Tokens on directions.
+struct Projected {
+    /// |x|²/2 of each token.
+    half_squares: Vec<f32>,
+    /// Inner products of the tokens with each direction.
+    on: Vec<Vec<f32>>,
 }
 
-/// The cluster of each token: equal stretches along the projection on `direction`, ties by position.
-fn clusters_along(
-    direction: &[f32],
-    tokens: &[f32],
-    lift: f64,
-    radius: f64,
-    squares: &[f64],
-    clusters: usize,
-    clock: &mut Clock,
-) -> Result<Vec<u32>> {
-    let dim = direction.len() - 2;
-    let mut order = memory::with_capacity("the support", squares.len())?;
-    for ((token, square), index) in tokens.chunks_exact(dim).zip(squares).zip(0u32..) {
-        let dot: f64 = token.iter().zip(direction).map(|(&x, &a)| f64::from(x) * f64::from(a)).sum();
-        order.push(sortable(dot + lift * (radius - square).max(0.0).sqrt(), index));
+impl Projected {
+    fn new(tokens: &[f32], directions: &[Vec<f32>]) -> Result<Projected> {
+        let dim = directions[0].len() - 2;
+        let count = tokens.len() / dim;
+        let mut half_squares = memory::with_capacity("the support", count)?;
+        let mut on = memory::with_capacity("the support", directions.len())?;
+        for _ in directions {
+            on.push(memory::with_capacity("the support", count)?);
+        }
+        let mut columns = vec![[0.0; LANES]; dim];
+        for tokens in tokens.chunks(LANES * dim) {
+            let count = tokens.len() / dim;
+            gather_columns(tokens, &FIRST[..count], &mut columns);
+            half_squares.extend_from_slice(&scale_columns(&mut columns, 1.0, LIMIT)[..count]);
+            for (on, direction) in on.iter_mut().zip(directions) {
+                on.extend_from_slice(&row_product(&direction[..dim], &columns)[..count]);
+            }
+        }
+        Ok(Projected { half_squares, on })
     }
-    let mut cluster_of = memory::filled("the support", squares.len(), 0u32)?;
-    clock.lap(Task::Search);
-    sort(&mut order, &mut memory::with_capacity("the support", squares.len())?);
+
+    fn largest(&self) -> f32 {
+        self.half_squares.iter().copied().fold(0.0, f32::max)
+    }
+}
+
+/// The cluster of each token: equal stretches along one direction, ties by position. `lift` is the direction's component
+/// along what makes all lengths equal.
+fn clusters_along(on: &[f32], lift: f32, radius: f32, half_squares: &[f32], clusters: usize) -> Result<Vec<u32>> {
+    let mut order = memory::with_capacity("the support", on.len())?;
+    for ((x, half_square), index) in on.iter().zip(half_squares).zip(0u32..) {
+        let length = 2.0 * f64::from(radius - half_square).max(0.0);
+        order.push(sortable(f64::from(*x) + f64::from(lift) * length.sqrt(), index));
+    }
+    sort(&mut order, &mut memory::with_capacity("the support", on.len())?);
+    let mut cluster_of = memory::filled("the support", on.len(), 0u32)?;
     for (rank, &entry) in order.iter().enumerate() {
-        cluster_of[entry as u32 as usize] = piece_of(rank, squares.len(), clusters) as u32;
+        cluster_of[entry as u32 as usize] = piece_of(rank, on.len(), clusters) as u32;
     }
-    clock.lap(Task::Sort);
     Ok(cluster_of)
 }
