@@ -99,7 +99,7 @@ impl Blocks {
         let lanes = |rows| vec![[0.0; LANES]; rows];
         Ok(Blocks {
             rows: memory::filled("rows under way", queries.len(), none)?,
-            features: memory::filled("query features", stored * padded, 0.0)?,
+            features: memory::zeros("query features", stored * padded)?,
             tile: Tile {
                 keys: lanes(KEYS / LANES * head.dim),
                 key_features: lanes(KEYS / LANES * padded),
@@ -205,7 +205,7 @@ impl Blocks {
                     factors[lane] *= row.total(true, usize::MAX).map_or(0.0, |total| (1.0 / total) as f32);
                 }
             }
-            for (p, tile) in readout.iter_mut().enumerate() {
+            for (p, tile) in readout.as_chunks_mut().0.iter_mut().enumerate() {
                 scale_rows(tile, &factors);
                 for (row, lanes) in (first - rows.start..last - rows.start).zip(&*tile) {
                     put(out, row, head.value_dim, p, lanes);

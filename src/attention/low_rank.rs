@@ -121,7 +121,7 @@ pub(crate) struct LowRankTile {
     /// Sum of their sizes, cancellation inside an entry included.
     pub size: Lanes,
     /// Sum of entry times value, `[value panels, 16 rows]`.
-    pub readout: Vec<[Lanes; LANES]>,
+    pub readout: Vec<Lanes>,
 }
 
 impl Whole {
@@ -134,8 +134,8 @@ impl Whole {
     pub fn tile(&self, head: &Head, first: usize, last: usize, clock: &mut Clock) -> LowRankTile {
         let QueryTile { features, log_scale } = self.map.queries(head, first, last, &self.starts);
         clock.lap(Task::Project);
-        let mut readout = vec![[[0.0; LANES]; LANES]; self.state.count()];
-        for (p, tile) in readout.iter_mut().enumerate() {
+        let mut readout = vec![[0.0; LANES]; self.state.count() * LANES];
+        for (p, tile) in readout.as_chunks_mut().0.iter_mut().enumerate() {
             product(&features[..self.state.rows()], self.state.panel(p), tile, false);
         }
         let mass = row_product(&self.keys.sum, &features);
@@ -155,7 +155,7 @@ impl Whole {
             log_scale: tile.log_scale[lane],
             mass: f64::from(tile.mass[lane]),
             size: f64::from(tile.size[lane]),
-            readout: tile.readout.iter().map(|panel| panel[lane]).collect(),
+            readout: tile.readout.iter().skip(lane).step_by(LANES).copied().collect(),
             complement: false,
             key_scale: Vec::new(),
         };

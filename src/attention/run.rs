@@ -194,7 +194,7 @@ impl Engine {
     }
 
     fn of_part(plan: Plan, part: Part) -> Result<Engine> {
-        let output = memory::filled("the output", part.output.len(), 0.0)?;
+        let output = memory::zeros("the output", part.output.len())?;
         Ok(Engine {
             plan,
             output,

@@ -17,8 +17,8 @@ use crate::error::Result;
 use crate::moments::stride;
 use crate::plan::{FeaturePlan, Plan};
 use crate::simd::{
-    LANES, Lanes, Panels, add_weighted_rows, centre_columns, exp_tile, gather_columns, largest, outer_sum, panel_count,
-    product, row_product, scale_columns,
+    LANES, Lanes, Panels, add_weighted_rows, exp_tile, gather_columns, largest, outer_sum, panel_count, product,
+    row_product, scale_columns,
 };
 
 /// Elements of inputs scaled by sqrt(b) saturate here: squared norms then stay finite.
@@ -239,7 +239,9 @@ impl Side {
         if self.first {
             weight = row_product(&other.mean, columns);
         }
-        centre_columns(columns, &self.mean);
+        for (column, mean) in columns.iter_mut().zip(&self.mean) {
+            column.iter_mut().for_each(|x| *x -= mean);
+        }
         if !self.first {
             weight = row_product(&other.mean, columns);
         }

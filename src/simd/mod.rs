@@ -47,9 +47,7 @@ pub(crate) use exp::{exp_from, exp_moment, exp_tile, largest};
 pub(crate) use outer::{add_outer, add_weighted_rows};
 pub(crate) use panels::{Panels, panel_count};
 pub(crate) use product::{accumulate_rows, pair_products, product, row_product};
-pub(crate) use tile::{
-    all_finite, centre_columns, clamp, mask_equal, outer_sum, scale_columns, scale_rows, subtract_entries,
-};
+pub(crate) use tile::{all_finite, clamp, mask_equal, outer_sum, scale_columns, scale_rows, subtract_entries};
 pub(crate) use transpose::gather_columns;
 
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]

@@ -1,6 +1,6 @@
 //! What is done to a tile before and after its product.
 
-use fearless_simd::{Level, Simd, dispatch, f32x16, prelude::*, u32x16};
+use fearless_simd::{Level, Simd, dispatch, f32x4, f32x16, prelude::*, u32x4};
 
 use super::exp::larger;
 use super::{LANES, Lanes};
@@ -47,16 +47,6 @@ pub(crate) fn scale_rows(tile: &mut [Lanes; LANES], factors: &Lanes) {
     })
 }
 
-/// Columns `[rows, 16]` less one number a row.
-#[inline(never)]
-pub(crate) fn centre_columns(columns: &mut [Lanes], mean: &[f32]) {
-    dispatch!(Level::new(), simd => {
-        for (column, &mean) in columns.iter_mut().zip(mean) {
-            (f32x16::load_array_ref(simd, column) - f32x16::splat(simd, mean)).store_array(column);
-        }
-    })
-}
-
 /// `columns *= factor`, held within `limit` of zero; returns half the sum of their squares, lane by lane.
 #[inline(never)]
 pub(crate) fn scale_columns(columns: &mut [Lanes], factor: f32, limit: f32) -> Lanes {
@@ -76,20 +66,25 @@ pub(crate) fn scale_columns(columns: &mut [Lanes], factor: f32, limit: f32) -> L
 /// of each query's were not masked before.
 #[inline(never)]
 pub(crate) fn mask_equal(logits: &mut [Lanes], entries: &mut [Lanes], keys: &[u32], queries: &[u32; LANES]) -> Lanes {
+    let mut counts = [0.0; LANES];
     dispatch!(Level::new(), simd => {
-        let (zero, one) = (f32x16::splat(simd, 0.0), f32x16::splat(simd, 1.0));
-        let nothing = f32x16::splat(simd, f32::NEG_INFINITY);
-        let queries = u32x16::load_array_ref(simd, queries);
-        let mut count = zero;
-        for ((row, entry), &key) in logits.iter_mut().zip(entries).zip(keys) {
-            let logit = f32x16::load_array_ref(simd, row);
-            let equal = queries.simd_eq(u32x16::splat(simd, key));
-            count += equal.select(logit.simd_gt(nothing).select(one, zero), zero);
-            equal.select(nothing, logit).store_array(row);
-            equal.select(zero, f32x16::load_array_ref(simd, entry)).store_array(entry);
+        let (zero, one) = (f32x4::splat(simd, 0.0), f32x4::splat(simd, 1.0));
+        let nothing = f32x4::splat(simd, f32::NEG_INFINITY);
+        for (group, counts) in counts.as_chunks_mut().0.iter_mut().enumerate() {
+            let queries = u32x4::load_array_ref(simd, &queries.as_chunks().0[group]);
+            let mut count = zero;
+            for ((row, entry), &key) in logits.iter_mut().zip(&mut *entries).zip(keys) {
+                let (row, entry) = (&mut row.as_chunks_mut().0[group], &mut entry.as_chunks_mut().0[group]);
+                let logit = f32x4::load_array_ref(simd, row);
+                let equal = queries.simd_eq(u32x4::splat(simd, key));
+                count += equal.select(logit.simd_gt(nothing).select(one, zero), zero);
+                equal.select(nothing, logit).store_array(row);
+                equal.select(zero, f32x4::load_array_ref(simd, entry)).store_array(entry);
+            }
+            count.store_array(counts);
         }
-        count.to_array()
-    })
+    });
+    counts
 }
 
 /// `weights -= factor · entries` for tiles `[keys, 16 queries]`; returns the sum of the entries.
@@ -110,14 +105,14 @@ pub(crate) fn subtract_entries(weights: &mut [Lanes], entries: &[Lanes], factor:
 /// Whether no element is a NaN or an infinity.
 #[inline(never)]
 pub(crate) fn all_finite(x: &[f32]) -> bool {
-    let (chunks, rest) = x.as_chunks::<LANES>();
+    let (chunks, rest) = x.as_chunks();
     dispatch!(Level::new(), simd => {
         // 0 times a finite number is 0, and times any other NaN, which sums keep.
-        let zero = f32x16::splat(simd, 0.0);
+        let zero = f32x4::splat(simd, 0.0);
         let mut sum = zero;
         for chunk in chunks {
-            sum = f32x16::load_array_ref(simd, chunk).mul_add(zero, sum);
+            sum = f32x4::load_array_ref(simd, chunk).mul_add(zero, sum);
         }
-        sum.reduce_sum() == 0.0 && rest.iter().all(|x| x.is_finite())
+        sum.to_array() == [0.0; 4] && rest.iter().all(|x| x.is_finite())
     })
 }

@@ -23,7 +23,9 @@ use crate::plan::{Plan, SupportPlan};
 pub(crate) struct Rows {
     ends: Vec<usize>,
     indices: Vec<u32>,
-    merged: Vec<u32>,
+    /// Lists to be united, and scratch of the same length.
+    united: Vec<u64>,
+    spare: Vec<u64>,
 }
 
 impl Rows {
@@ -40,28 +42,6 @@ impl Rows {
 
     pub fn entries(&self) -> usize {
         self.indices.len()
-    }
-
-    /// Adds an ascending list to the open row, each key once: a merge.
-    fn unite(&mut self, list: &[u32]) {
-        let start = self.ends.last().copied().unwrap_or(0);
-        if self.indices.len() == start {
-            self.indices.extend_from_slice(list);
-            return;
-        }
-        self.merged.clear();
-        let mut list = list.iter().copied().peekable();
-        for &key in &self.indices[start..] {
-            while let Some(other) = list.next_if(|&other| other <= key) {
-                if other < key {
-                    self.merged.push(other);
-                }
-            }
-            self.merged.push(key);
-        }
-        self.merged.extend(list);
-        self.indices.truncate(start);
-        self.indices.extend_from_slice(&self.merged);
     }
 
     /// Closes the open row.
@@ -134,7 +114,13 @@ impl Support {
                     out.close();
                 }
                 Support::Buckets(buckets) => {
-                    (0..buckets.rounds.len()).for_each(|round| out.unite(buckets.keys(query, round, visible)));
+                    out.united.clear();
+                    for round in 0..buckets.rounds.len() {
+                        out.united.extend(buckets.keys(query, round, visible).iter().map(|&key| u64::from(key)));
+                    }
+                    sort(&mut out.united, &mut out.spare);
+                    out.united.dedup();
+                    out.indices.extend(out.united.iter().map(|&key| key as u32));
                     out.close();
                 }
                 Support::Explicit => {

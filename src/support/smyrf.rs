@@ -29,54 +29,42 @@ pub(super) fn buckets(
 ) -> Result<Buckets> {
     let clusters = head.keys.div_ceil(cluster);
     let directions: Vec<Vec<f32>> = (0..rounds).map(|round| direction(seed, head.slice, round, head.dim + 2)).collect();
-    let queries = Projected::new(raw_queries, &directions)?;
-    let keys = Projected::new(&head.k, &directions)?;
+    let of_queries = projections(raw_queries, &directions)?;
+    let of_keys = projections(&head.k, &directions)?;
     // F(q) = [q; 0; sqrt(M² - |q|²)], G(k) = [k; sqrt(M² - |k|²); 0], M² = max|q|² + max|k|².
-    let radius = queries.largest() + keys.largest();
+    let (q_squares, on_queries) = of_queries.split_at(head.queries);
+    let (k_squares, on_keys) = of_keys.split_at(head.keys);
+    let largest = |squares: &[f32]| squares.iter().copied().fold(0.0, f32::max);
+    let radius = largest(q_squares) + largest(k_squares);
     clock.lap(Task::Search);
     let mut list = memory::with_capacity("the support", rounds)?;
-    for ((on_queries, on_keys), direction) in queries.on.iter().zip(&keys.on).zip(&directions) {
+    let on = on_queries.chunks_exact(head.queries).zip(on_keys.chunks_exact(head.keys));
+    for ((on_queries, on_keys), direction) in on.zip(&directions) {
         let (for_keys, for_queries) = (direction[head.dim], direction[head.dim + 1]);
-        let queries = clusters_along(on_queries, for_queries, radius, &queries.half_squares, clusters)?;
-        let keys = clusters_along(on_keys, for_keys, radius, &keys.half_squares, clusters)?;
+        let queries = clusters_along(on_queries, for_queries, radius, q_squares, clusters)?;
+        let keys = clusters_along(on_keys, for_keys, radius, k_squares, clusters)?;
         list.push(Round::new(queries, keys, clusters)?);
-        clock.lap(Task::Sort);
     }
+    clock.lap(Task::Sort);
     Ok(Buckets { rounds: list, latest: usize::MAX })
 }
 
-/// Tokens on directions.
-struct Projected {
-    /// |x|²/2 of each token.
-    half_squares: Vec<f32>,
-    /// Inner products of the tokens with each direction.
-    on: Vec<Vec<f32>>,
-}
-
-impl Projected {
-    fn new(tokens: &[f32], directions: &[Vec<f32>]) -> Result<Projected> {
-        let dim = directions[0].len() - 2;
-        let count = tokens.len() / dim;
-        let mut half_squares = memory::with_capacity("the support", count)?;
-        let mut on = memory::with_capacity("the support", directions.len())?;
-        for _ in directions {
-            on.push(memory::with_capacity("the support", count)?);
+/// |x|²/2 of each token, then its inner product with each direction, `[1 + directions, tokens]`.
+fn projections(tokens: &[f32], directions: &[Vec<f32>]) -> Result<Vec<f32>> {
+    let dim = directions[0].len() - 2;
+    let count = tokens.len() / dim;
+    let mut out = memory::zeros("the support", (1 + directions.len()) * count)?;
+    let mut columns = vec![[0.0; LANES]; dim];
+    for (n, tokens) in tokens.chunks(LANES * dim).enumerate() {
+        let own = n * LANES..n * LANES + tokens.len() / dim;
+        gather_columns(tokens, &FIRST[..own.len()], &mut columns);
+        let half_squares = scale_columns(&mut columns, 1.0, LIMIT);
+        out[own.clone()].copy_from_slice(&half_squares[..own.len()]);
+        for (row, direction) in out.chunks_exact_mut(count).skip(1).zip(directions) {
+            row[own.clone()].copy_from_slice(&row_product(&direction[..dim], &columns)[..own.len()]);
         }
-        let mut columns = vec![[0.0; LANES]; dim];
-        for tokens in tokens.chunks(LANES * dim) {
-            let count = tokens.len() / dim;
-            gather_columns(tokens, &FIRST[..count], &mut columns);
-            half_squares.extend_from_slice(&scale_columns(&mut columns, 1.0, LIMIT)[..count]);
-            for (on, direction) in on.iter_mut().zip(directions) {
-                on.extend_from_slice(&row_product(&direction[..dim], &columns)[..count]);
-            }
-        }
-        Ok(Projected { half_squares, on })
     }
-
-    fn largest(&self) -> f32 {
-        self.half_squares.iter().copied().fold(0.0, f32::max)
-    }
+    Ok(out)
 }
 
 /// The cluster of each token: equal stretches along one direction, ties by position. `lift` is the direction's component
