@@ -38,7 +38,9 @@ pub(crate) struct Blocks {
     rows: Vec<Row>,
     /// Of the queries, row-major `[queries, padded features]`.
     features: Vec<f32>,
-    tile: Tile,
+    scratch: Vec<Lanes>,
+    /// Buckets, in each earlier round, of the keys at hand, `[rounds, keys]`.
+    earlier: Vec<u32>,
     /// What comes next: the row that is to start, then the round, the bucket and the key in it.
     started: usize,
     round: usize,
@@ -63,21 +65,38 @@ struct Row {
     count: u32,
 }
 
-/// Scratch: keys of one bucket, and 16 of its queries.
-#[derive(Default)]
-struct Tile {
+/// Parts of the scratch: keys of one bucket, and 16 of its queries.
+struct Tile<'a> {
     /// `[key tiles, dim, 16]`.
-    keys: Vec<Lanes>,
+    keys: &'a mut [Lanes],
     /// `[key tiles, features, 16]`.
-    key_features: Vec<Lanes>,
+    key_features: &'a mut [Lanes],
     /// `[value panels, keys]`.
-    values: Vec<Lanes>,
-    /// Their buckets in earlier rounds.
-    earlier: Vec<Vec<u32>>,
-    queries: Vec<Lanes>,
-    query_features: Vec<Lanes>,
-    logits: Vec<Lanes>,
-    entries: Vec<Lanes>,
+    values: &'a mut [Lanes],
+    queries: &'a mut [Lanes],
+    query_features: &'a mut [Lanes],
+    logits: &'a mut [Lanes],
+    entries: &'a mut [Lanes],
+}
+
+/// Vectors that a [`Tile`] takes.
+fn tile_len(dim: usize, features: usize, value_panels: usize) -> usize {
+    (KEYS / LANES + 1) * (dim + features) + KEYS * (value_panels + 2)
+}
+
+impl Tile<'_> {
+    fn of<'a>(mut scratch: &'a mut [Lanes], head: &Head, features: usize) -> Option<Tile<'a>> {
+        let mut take = |len: usize| scratch.split_off_mut(..len);
+        Some(Tile {
+            keys: take(KEYS / LANES * head.dim)?,
+            key_features: take(KEYS / LANES * features)?,
+            values: take(KEYS * head.v.count())?,
+            queries: take(head.dim)?,
+            query_features: take(features)?,
+            logits: take(KEYS)?,
+            entries: take(KEYS)?,
+        })
+    }
 }
 
 impl Blocks {
@@ -96,20 +115,11 @@ impl Blocks {
         let stored = if rounds == 0 { 0 } else { queries.len() };
         let features = low_rank.map_or(0, |part| part.keys().cols());
         let padded = panel_count(features) * LANES;
-        let lanes = |rows| vec![[0.0; LANES]; rows];
         Ok(Blocks {
             rows: memory::filled("rows under way", queries.len(), none)?,
             features: memory::zeros("query features", stored * padded)?,
-            tile: Tile {
-                keys: lanes(KEYS / LANES * head.dim),
-                key_features: lanes(KEYS / LANES * padded),
-                values: lanes(KEYS * head.v.count()),
-                earlier: vec![Vec::new(); rounds],
-                queries: lanes(head.dim),
-                query_features: lanes(padded),
-                logits: lanes(KEYS),
-                entries: lanes(KEYS),
-            },
+            scratch: vec![[0.0; LANES]; tile_len(head.dim, padded, head.v.count())],
+            earlier: vec![0; rounds * KEYS],
             queries,
             started: 0,
             round: 0,
@@ -130,9 +140,9 @@ impl Blocks {
             _ => 0,
         };
         let stored = if rounds == 0 { 0 } else { shape.queries };
-        let tiles = (KEYS / LANES + 1) * (shape.dim + features) + KEYS * (panel_count(shape.value_dim) + 2);
+        let tiles = tile_len(shape.dim, features, panel_count(shape.value_dim));
         let own = (shape.queries * size_of::<Row>() + tiles * size_of::<Lanes>()) as u64;
-        own + (stored * features * size_of::<f32>()) as u64 + (rounds * (KEYS * size_of::<u32>() + 64)) as u64
+        own + (stored * features * size_of::<f32>()) as u64 + (rounds * KEYS * size_of::<u32>()) as u64
     }
 
     /// Share of the work before [`finish`](Self::finish) that is done.
@@ -236,81 +246,28 @@ impl Blocks {
         out: &mut [f32],
         clock: &mut Clock,
     ) {
-        self.tile.gather_keys(head, rounds, low_rank, keys);
+        let Blocks { rows, features, scratch, earlier, .. } = self;
+        let padded = low_rank.map_or(0, |part| part.keys().count() * LANES);
+        let Some(mut tile) = Tile::of(scratch, head, padded) else { return };
+        tile.gather_keys(head, low_rank, keys);
+        let before = &rounds[..rounds.len() - 1];
+        for (out, round) in earlier.chunks_exact_mut(KEYS).zip(before) {
+            out.iter_mut().zip(keys).for_each(|(out, &key)| *out = round.of_key[key as usize]);
+        }
         clock.lap(Task::Gather);
         for queries in queries.chunks(LANES) {
-            self.tile_of_pairs(head, rounds, low_rank, keys.len(), queries, out);
+            let mut own = [0; LANES];
+            own.iter_mut().zip(queries).for_each(|(own, &query)| *own = query - self.queries.start as u32);
+            let own = &own[..queries.len()];
+            tile.products(head, features, keys.len(), queries, own);
+            tile.add(head, before, earlier, keys.len(), queries, own, rows, out);
         }
         clock.lap(Task::Tiles);
     }
 
-    fn tile_of_pairs(
-        &mut self,
-        head: &Head,
-        rounds: &[Round],
-        low_rank: Option<&Whole>,
-        keys: usize,
-        queries: &[u32],
-        out: &mut [f32],
-    ) {
-        let Blocks { rows, features, tile, .. } = self;
-        let mut own = [0; LANES];
-        own.iter_mut().zip(queries).for_each(|(own, &query)| *own = query - self.queries.start as u32);
-        let own = &own[..queries.len()];
-        tile.products(head, features, low_rank, keys, queries, own);
-        let (logits, entries) = (&mut tile.logits[..keys], &mut tile.entries[..keys]);
-        let mut count = [keys as f32; LANES];
-        for (round, keys) in rounds[..rounds.len() - 1].iter().zip(&tile.earlier) {
-            let mut buckets = [u32::MAX; LANES];
-            for (bucket, &query) in buckets.iter_mut().zip(queries) {
-                *bucket = round.of_query[query as usize];
-            }
-            let masked = mask_equal(logits, entries, keys, &buckets);
-            count.iter_mut().zip(masked).for_each(|(count, masked)| *count -= masked);
-        }
+    /// Normalises the rows of `queries`, at most 16, in `out` `[queries, value_dim]`, adds the entries of their supports to `entries`,
+    /// and returns the lanes, as bits, that are to be computed by the row pass.
 
-        let mut before = [f32::NEG_INFINITY; LANES];
-        before.iter_mut().zip(own).for_each(|(x, &row)| *x = rows[row as usize].largest);
-        let now = largest(logits, &before);
-        // Where there was nothing yet, and is nothing, anything will do as long as it is finite.
-        let mut shift = now;
-        shift.iter_mut().for_each(|x| *x = if *x == f32::NEG_INFINITY { 0.0 } else { *x });
-        let mut shrink = [before];
-        exp_tile(&mut shrink, &shift);
-        let sums = exp_tile(logits, &shift);
-        let mut factors = [0.0; LANES];
-        for (lane, &row) in own.iter().enumerate() {
-            let row = &mut rows[row as usize];
-            if now[lane] != row.largest {
-                row.support *= f64::from(shrink[0][lane]);
-                row.largest = now[lane];
-                row.factor = row.factor();
-            }
-            row.support += f64::from(sums[lane]);
-            row.count += count[lane] as u32;
-            factors[lane] = row.factor;
-        }
-        if low_rank.is_some() {
-            let sums = subtract_entries(logits, entries, &factors);
-            own.iter().zip(sums).for_each(|(&row, sum)| rows[row as usize].entries += f64::from(sum));
-        }
-        let mut sum = [[0.0; LANES]; LANES];
-        for (p, values) in tile.values.chunks_exact(KEYS).enumerate() {
-            for (lanes, &row) in sum.iter_mut().zip(own) {
-                get(out, row as usize, head.value_dim, p, lanes);
-            }
-            if shrink[0] != [1.0; LANES] {
-                scale_rows(&mut sum, &shrink[0]);
-            }
-            product(logits, &values[..keys], &mut sum, true);
-            for (lanes, &row) in sum.iter().zip(own) {
-                put(out, row as usize, head.value_dim, p, lanes);
-            }
-        }
-    }
-
-    /// Normalises the rows of `queries`, at most 16, in `out` `[queries, value_dim]`, adds the entries of their supports to `entries`
-    /// and those queries that are to be computed by the row pass to `left`.
     pub fn finish(
         &self,
         head: &Head,
@@ -318,23 +275,22 @@ impl Blocks {
         low_rank: bool,
         out: &mut [f32],
         entries: &mut u64,
-        left: &mut Vec<usize>,
-    ) {
-        let mut factors = [0.0; LANES];
-        for (query, factor) in queries.clone().zip(&mut factors) {
+    ) -> u32 {
+        let (mut factors, mut left) = ([0.0; LANES], 0);
+        for (lane, query) in queries.clone().enumerate() {
             let row = &self.rows[query - self.queries.start];
             match row.total(low_rank, head.visible(query)) {
                 Some(total) => {
                     // A row with neither a support nor a low-rank part is 0.
-                    *factor = if total > 0.0 { (1.0 / total) as f32 } else { 0.0 };
+                    factors[lane] = if total > 0.0 { (1.0 / total) as f32 } else { 0.0 };
                     *entries += u64::from(row.count);
                 }
-                None => left.push(query),
+                None => left |= 1 << lane,
             }
         }
         if low_rank && self.features.is_empty() {
             // Without rounds the rows were normalised as they were started.
-            return;
+            return left;
         }
         for p in 0..head.v.count() {
             let mut tile = [[0.0; LANES]; LANES];
@@ -346,6 +302,7 @@ impl Blocks {
                 put(out, row, head.value_dim, p, lanes);
             }
         }
+        left
     }
 }
 
@@ -370,8 +327,8 @@ impl Row {
     }
 }
 
-impl Tile {
-    fn gather_keys(&mut self, head: &Head, rounds: &[Round], low_rank: Option<&Whole>, keys: &[u32]) {
+impl Tile<'_> {
+    fn gather_keys(&mut self, head: &Head, low_rank: Option<&Whole>, keys: &[u32]) {
         for (tile, keys) in self.keys.chunks_exact_mut(head.dim).zip(keys.chunks(LANES)) {
             gather_columns(&head.k, keys, tile);
         }
@@ -387,32 +344,85 @@ impl Tile {
             let panel = head.v.panel(p);
             values.iter_mut().zip(keys).for_each(|(out, &key)| *out = panel[key as usize]);
         }
-        for (out, round) in self.earlier.iter_mut().zip(&rounds[..rounds.len() - 1]) {
-            out.clear();
-            out.extend(keys.iter().map(|&key| round.of_key[key as usize]));
-        }
     }
 
     /// Logits and low-rank entries of 16 queries, `own` among the rows under way, with the keys.
-    fn products(
+    fn products(&mut self, head: &Head, features: &[f32], keys: usize, queries: &[u32], own: &[u32]) {
+        let tiles = panel_count(keys);
+        gather_columns(&head.q, queries, self.queries);
+        for (n, tile) in self.logits.as_chunks_mut().0[..tiles].iter_mut().enumerate() {
+            product(&self.keys[n * head.dim..(n + 1) * head.dim], self.queries, tile, false);
+        }
+        if !self.query_features.is_empty() {
+            gather_columns(features, own, self.query_features);
+            let len = self.query_features.len();
+            for (n, tile) in self.entries.as_chunks_mut().0[..tiles].iter_mut().enumerate() {
+                product(&self.key_features[n * len..(n + 1) * len], self.query_features, tile, false);
+            }
+        }
+    }
+
+    /// Takes the pairs of the tile into the rows `own` of `queries`, except those that shared a bucket in one of the `earlier` rounds;
+    /// `buckets` are those of the keys.
+    #[allow(clippy::too_many_arguments)]
+    fn add(
         &mut self,
         head: &Head,
-        features: &[f32],
-        low_rank: Option<&Whole>,
+        earlier: &[Round],
+        buckets: &[u32],
         keys: usize,
         queries: &[u32],
         own: &[u32],
+        rows: &mut [Row],
+        out: &mut [f32],
     ) {
-        let tiles = panel_count(keys);
-        gather_columns(&head.q, queries, &mut self.queries);
-        for (n, tile) in self.logits.as_chunks_mut().0[..tiles].iter_mut().enumerate() {
-            product(&self.keys[n * head.dim..(n + 1) * head.dim], &self.queries, tile, false);
+        let (logits, entries) = (&mut self.logits[..keys], &mut self.entries[..keys]);
+        let mut count = [keys as f32; LANES];
+        for (round, keys) in earlier.iter().zip(buckets.chunks_exact(KEYS)) {
+            let mut own = [u32::MAX; LANES];
+            for (bucket, &query) in own.iter_mut().zip(queries) {
+                *bucket = round.of_query[query as usize];
+            }
+            let masked = mask_equal(logits, entries, keys, &own);
+            count.iter_mut().zip(masked).for_each(|(count, masked)| *count -= masked);
         }
-        if low_rank.is_some() {
-            gather_columns(features, own, &mut self.query_features);
-            let len = self.query_features.len();
-            for (n, tile) in self.entries.as_chunks_mut().0[..tiles].iter_mut().enumerate() {
-                product(&self.key_features[n * len..(n + 1) * len], &self.query_features, tile, false);
+
+        let mut before = [f32::NEG_INFINITY; LANES];
+        before.iter_mut().zip(own).for_each(|(x, &row)| *x = rows[row as usize].largest);
+        let now = largest(logits, &before);
+        // Where there was nothing yet, and is nothing, anything will do as long as it is finite.
+        let mut shift = now;
+        shift.iter_mut().for_each(|x| *x = if *x == f32::NEG_INFINITY { 0.0 } else { *x });
+        let mut shrink = [before];
+        exp_tile(&mut shrink, &shift);
+        let sums = exp_tile(logits, &shift);
+        let mut factors = [0.0; LANES];
+        for (lane, &row) in own.iter().enumerate() {
+            let row = &mut rows[row as usize];
+            if now[lane] != row.largest {
+                row.support *= f64::from(shrink[0][lane]);
+                row.largest = now[lane];
+                row.factor = row.factor();
+            }
+            row.support += f64::from(sums[lane]);
+            row.count += count[lane] as u32;
+            factors[lane] = row.factor;
+        }
+        if !self.query_features.is_empty() {
+            let sums = subtract_entries(logits, entries, &factors);
+            own.iter().zip(sums).for_each(|(&row, sum)| rows[row as usize].entries += f64::from(sum));
+        }
+        let mut sum = [[0.0; LANES]; LANES];
+        for (p, values) in self.values.chunks_exact(KEYS).enumerate() {
+            for (lanes, &row) in sum.iter_mut().zip(own) {
+                get(out, row as usize, head.value_dim, p, lanes);
+            }
+            if shrink[0] != [1.0; LANES] {
+                scale_rows(&mut sum, &shrink[0]);
+            }
+            product(logits, &values[..keys], &mut sum, true);
+            for (lanes, &row) in sum.iter().zip(own) {
+                put(out, row as usize, head.value_dim, p, lanes);
             }
         }
     }

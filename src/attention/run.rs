@@ -352,14 +352,17 @@ impl Engine {
                     let first = blocks.queries().start;
                     blocks.start(head, part, block.start - first..block.end - first, output, &mut self.clock);
                 }
-                let mut left = Vec::new();
-                for (first, out) in block.clone().step_by(LANES).zip(output.chunks_mut(LANES * dim)) {
+                for first in block.clone().step_by(LANES) {
                     let queries = first..block.end.min(first + LANES);
-                    blocks.finish(head, queries, low_rank.is_some(), out, &mut self.support_entries, &mut left);
-                }
-                self.clock.lap(Task::Tiles);
-                for query in left {
-                    self.row_pass(head, support, low_rank, query..query + 1)?;
+                    let output = self.part.output_of(&self.plan, head.slice, queries.clone());
+                    let (output, entries) = (&mut self.output[output], &mut self.support_entries);
+                    let left = blocks.finish(head, queries.clone(), low_rank.is_some(), output, entries);
+                    self.clock.lap(Task::Tiles);
+                    for (lane, query) in queries.enumerate() {
+                        if left >> lane & 1 == 1 {
+                            self.row_pass(head, support, low_rank, query..query + 1)?;
+                        }
+                    }
                 }
             }
             Estimator::Parts { support, low_rank, blocks: None } => {

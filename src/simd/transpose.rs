@@ -12,13 +12,17 @@ const SIDE: usize = 4;
 #[inline(never)]
 pub(crate) fn gather_columns(source: &[f32], rows: &[u32], out: &mut [Lanes]) {
     let dim = out.len();
-    let (quads, rest) = rows.as_chunks::<SIDE>();
+    let quads = rows.as_chunks::<SIDE>().0;
     for (quad, &[a, b, c, d]) in quads.iter().enumerate() {
         transpose(quad, row(source, dim, a), row(source, dim, b), row(source, dim, c), row(source, dim, d), out);
     }
-    for lane in SIDE * quads.len()..LANES {
-        match rest.get(lane - SIDE * quads.len()) {
-            Some(&index) => out.iter_mut().zip(row(source, dim, index)).for_each(|(out, &x)| out[lane] = x),
+    // What quads leave: their last columns, and whole lanes.
+    let done = dim / SIDE * SIDE;
+    for lane in 0..LANES {
+        let from = if lane < SIDE * quads.len() { done } else { 0 };
+        match rows.get(lane) {
+            _ if from == dim => {}
+            Some(&index) => out.iter_mut().zip(row(source, dim, index)).skip(from).for_each(|(out, &x)| out[lane] = x),
             None => out.iter_mut().for_each(|out| out[lane] = 0.0),
         }
     }
@@ -45,10 +49,6 @@ fn transpose(quad: usize, a: &[f32], b: &[f32], c: &[f32], d: &[f32], out: &mut 
             ac_high.zip_high(bd_high).store_array(&mut out[3].as_chunks_mut().0[quad]);
         }
     });
-    let done = out.len() / SIDE * SIDE;
-    for (n, out) in out.iter_mut().enumerate().skip(done) {
-        out[SIDE * quad..SIDE * (quad + 1)].copy_from_slice(&[a[n], b[n], c[n], d[n]]);
-    }
 }
 
 #[cfg(test)]
