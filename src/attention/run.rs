@@ -349,8 +349,7 @@ impl Engine {
             }
             Estimator::Parts { support, low_rank, blocks: Some(blocks) } => {
                 if let (Some([]), Some(part)) = (support.rounds(head), low_rank.as_ref().and_then(LowRank::whole)) {
-                    let first = blocks.queries().start;
-                    blocks.start(head, part, block.start - first..block.end - first, output, &mut self.clock);
+                    blocks.low_rank(head, part, block.clone(), output, &mut self.clock);
                 }
                 for first in block.clone().step_by(LANES) {
                     let queries = first..block.end.min(first + LANES);

@@ -37,6 +37,7 @@
 //! weights: agreement between methods rests on this.
 
 mod exp;
+mod hash;
 mod outer;
 mod panels;
 mod product;
@@ -44,6 +45,7 @@ mod tile;
 mod transpose;
 
 pub(crate) use exp::{exp_from, exp_moment, exp_tile, largest};
+pub(crate) use hash::nearest_axis;
 pub(crate) use outer::{add_outer, add_weighted_rows};
 pub(crate) use panels::{Panels, panel_count};
 pub(crate) use product::{accumulate_rows, pair_products, product, row_product};

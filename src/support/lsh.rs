@@ -5,8 +5,10 @@
 
 use crate::attention::{Clock, Head, Task};
 use crate::error::Result;
+use crate::features::FIRST;
 use crate::memory;
 use crate::random::{Purpose, generator, signs};
+use crate::simd::{LANES, gather_columns, nearest_axis};
 use crate::support::{Buckets, Groups, Round, piece_of};
 
 /// Bucket of each token in round `round` of slice `slice` = batch · heads + head: twice the axis, plus one where
@@ -14,42 +16,15 @@ use crate::support::{Buckets, Groups, Round, piece_of};
 pub fn bucket_ids(seed: u64, slice: usize, round: usize, x: &[f32], dim: usize) -> Vec<u32> {
     let padded = dim.next_power_of_two();
     let signs = signs(&mut generator(seed, slice, Purpose::Hash { round }), 3 * padded);
-    let mut y = vec![0.0; padded];
-    let bucket = |token: &[f32]| {
-        // The hash ignores length, and rotating numbers near f32's limits would overflow.
-        let largest = token.iter().fold(0.0f32, |m, x| m.max(x.abs()));
-        let unit = if largest > 0.0 { 1.0 / f64::from(largest) } else { 0.0 };
-        y.fill(0.0);
-        y.iter_mut().zip(token).for_each(|(y, &x)| *y = (f64::from(x) * unit) as f32);
-        for signs in signs.chunks_exact(padded) {
-            y.iter_mut().zip(signs).for_each(|(y, sign)| *y *= sign);
-            hadamard(&mut y);
-        }
-        let mut axis = 0;
-        for (r, x) in y.iter().enumerate() {
-            // Where the dimension is no power of two, some axes see the same numbers: a tie that rounding must
-            // not decide.
-            if x.abs() > y[axis].abs() * (1.0 + 1e-6) {
-                axis = r;
-            }
-        }
-        2 * axis as u32 + u32::from(y[axis] < 0.0)
-    };
-    x.chunks_exact(dim).map(bucket).collect()
-}
-
-/// The Walsh-Hadamard transform, not normalised.
-fn hadamard(x: &mut [f32]) {
-    let mut half = 1;
-    while half < x.len() {
-        for block in x.chunks_exact_mut(2 * half) {
-            let (low, high) = block.split_at_mut(half);
-            for (a, b) in low.iter_mut().zip(high) {
-                (*a, *b) = (*a + *b, *a - *b);
-            }
-        }
-        half *= 2;
+    let mut columns = vec![[0.0; LANES]; padded];
+    let mut out = Vec::with_capacity(x.len() / dim);
+    for tokens in x.chunks(LANES * dim) {
+        let count = tokens.len() / dim;
+        columns[dim..].fill([0.0; LANES]);
+        gather_columns(tokens, &FIRST[..count], &mut columns[..dim]);
+        out.extend(nearest_axis(&mut columns, &signs)[..count].iter().map(|&id| id as u32));
     }
+    out
 }
 
 /// O(rounds · tokens · dim log dim).
