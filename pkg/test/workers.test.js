@@ -91,7 +91,7 @@ test("the work is shared, and what was spent is added up", async () => {
   assert.equal(one.workers, 1);
   assert.equal(stats.workers, 3);
   assert(stats.peakBytes > one.peakBytes && stats.peakBytes < 4 * one.peakBytes);
-  assert(stats.phases.rows > 0 && stats.milliseconds > 0);
+  assert(stats.phases.tiles > 0 && stats.milliseconds > 0);
   // One head with a support is not cut.
   const whole = await shared.attention({ ...tensors({ queries: 200, dim: 8 }), budget: 0.2 });
   assert.equal(whole.stats.workers, 1);

@@ -7,7 +7,7 @@
 //! Σ_{j so far} (exp(s_j) - f·f_j) v_j  +  f·Σ_j f_j v_j
 //! ```
 //!
-//! In the first round it starts from the second sum, of low rank, and from the logarithm of that sum's mass as `largest`. Rounds come one after
+//! It starts from the second sum, of low rank, and from the logarithm of that sum's mass as `largest`. Rounds come one after
 //! the other; a pair that shared a bucket in an earlier round is masked. Everything is lane by lane: no row
 //! depends on which others it is computed with.
 
@@ -41,7 +41,8 @@ pub(crate) struct Blocks {
     scratch: Vec<Lanes>,
     /// Buckets, in each earlier round, of the keys at hand, `[rounds, keys]`.
     earlier: Vec<u32>,
-    /// What comes next: the round, the bucket and the key in it.
+    /// What comes next: the row that is to start, then the round, the bucket and the key in it.
+    started: usize,
     round: usize,
     bucket: usize,
     key: usize,
@@ -120,6 +121,7 @@ impl Blocks {
             scratch: vec![[0.0; LANES]; tile_len(head.dim, padded, head.v.count())],
             earlier: vec![0; rounds * KEYS],
             queries,
+            started: 0,
             round: 0,
             bucket: 0,
             key: 0,
@@ -146,7 +148,8 @@ impl Blocks {
     /// Share of the work before [`finish`](Self::finish) that is done.
     pub fn fraction(&self, rounds: &[Round]) -> f64 {
         let within = rounds.get(self.round).map_or(0.0, |round| self.bucket as f64 / round.keys.count() as f64);
-        (self.round as f64 + within) / rounds.len().max(1) as f64
+        let start = self.started as f64 / self.queries.len() as f64;
+        (start + self.round as f64 + within) / (1 + rounds.len()) as f64
     }
 
     /// Does one piece of the work on rows with `rounds`; false if there is none left. `out` are the rows of all queries.
@@ -159,6 +162,12 @@ impl Blocks {
         clock: &mut Clock,
     ) -> bool {
         let Some(round) = rounds.get(self.round) else { return false };
+        if let Some(part) = low_rank
+            && self.started < self.queries.len()
+        {
+            self.start(head, part, out, clock);
+            return true;
+        }
         // Bucket after bucket, until there were as many keys as are worth a step.
         let mut work = 0;
         while work < KEYS * KEYS && self.bucket < round.keys.count() {
@@ -167,14 +176,13 @@ impl Blocks {
             let first = members.partition_point(|&query| (query as usize) < self.queries.start);
             let last = members.partition_point(|&query| (query as usize) < self.queries.end);
             let end = keys.len().min(self.key + KEYS);
-            if first < last {
-                // Without keys too: the rows are to be started.
+            if first < last && self.key < end {
                 let (keys, members) = (&keys[self.key..end], &members[first..last]);
                 self.pairs(head, &rounds[..=self.round], low_rank, keys, members, out, clock);
-                work += (1 + keys.len()) * members.len();
+                work += keys.len() * members.len();
             }
             self.key = end;
-            if end == keys.len() || first == last {
+            if first == last || end == keys.len() {
                 (self.bucket, self.key) = (self.bucket + 1, 0);
             }
         }
@@ -184,12 +192,21 @@ impl Blocks {
         true
     }
 
-    /// Starts the rows of at most 16 `queries`, `own` in `out`, with their low-rank part.
-    fn start(&mut self, head: &Head, part: &Whole, queries: &[u32], own: &[u32], out: &mut [f32], clock: &mut Clock) {
-        let LowRankTile { features, log_scale, mass, size, mut readout } = part.tile(head, queries, clock);
+    /// Starts the next 64 rows with their low-rank part. In order: bucket by bucket the writes miss the caches.
+    pub fn start(&mut self, head: &Head, part: &Whole, out: &mut [f32], clock: &mut Clock) {
+        let end = self.queries.len().min(self.started + KEYS);
+        while self.started < end {
+            let rows = self.started..end.min(self.started + LANES);
+            self.started = rows.end;
+            self.start_tile(head, part, rows, out, clock);
+        }
+    }
+
+    fn start_tile(&mut self, head: &Head, part: &Whole, rows: Range<usize>, out: &mut [f32], clock: &mut Clock) {
+        let (first, last) = (rows.start + self.queries.start, rows.end + self.queries.start);
+        let LowRankTile { features, log_scale, mass, size, mut readout } = part.tile(head, first, last, clock);
         let mut factors = [0.0; LANES];
-        for (lane, &query) in queries.iter().enumerate() {
-            let row = &mut self.rows[query as usize - self.queries.start];
+        for (lane, row) in self.rows[rows.clone()].iter_mut().enumerate() {
             (row.mass, row.size) = (mass[lane], size[lane]);
             if log_scale[lane].abs() < LOG_LIMIT && size[lane] > 0.0 {
                 row.log_scale = log_scale[lane];
@@ -203,28 +220,20 @@ impl Blocks {
         }
         for (p, tile) in readout.as_chunks_mut().0.iter_mut().enumerate() {
             scale_rows(tile, &factors);
-            for (&row, lanes) in own.iter().zip(&*tile) {
-                put(out, row as usize, head.value_dim, p, lanes);
+            for (row, lanes) in rows.clone().zip(&*tile) {
+                put(out, row, head.value_dim, p, lanes);
             }
         }
         if !self.features.is_empty() {
             for (p, tile) in features.as_chunks::<LANES>().0.iter().enumerate() {
                 let mut transposed = [[0.0; LANES]; LANES];
                 gather_columns(tile.as_flattened(), &FIRST, &mut transposed);
-                for (&row, lanes) in own.iter().zip(&transposed) {
-                    put(&mut self.features, row as usize, features.len(), p, lanes);
+                for (row, lanes) in rows.clone().zip(&transposed) {
+                    put(&mut self.features, row, features.len(), p, lanes);
                 }
             }
         }
         clock.lap(Task::LowRank);
-    }
-
-    /// Computes the low-rank part of the rows of `queries` alone, at most 64, into `out`.
-    pub fn low_rank(&mut self, head: &Head, part: &Whole, queries: Range<usize>, out: &mut [f32], clock: &mut Clock) {
-        let queries: Vec<u32> = (queries.start as u32..queries.end as u32).collect();
-        for (queries, out) in queries.chunks(LANES).zip(out.chunks_mut(LANES * head.value_dim)) {
-            self.start(head, part, queries, &FIRST[..queries.len()], out, clock);
-        }
     }
 
     /// Takes in the pairs of at most [`KEYS`] keys with the queries of their bucket in the last of `rounds`.
@@ -239,7 +248,6 @@ impl Blocks {
         out: &mut [f32],
         clock: &mut Clock,
     ) {
-        let first_keys = rounds.len() == 1 && self.key == 0;
         let mut scratch = std::mem::take(&mut self.scratch);
         let padded = low_rank.map_or(0, |part| part.keys().count() * LANES);
         let Some(mut tile) = Tile::of(&mut scratch, head, padded) else { return };
@@ -253,14 +261,11 @@ impl Blocks {
             let mut own = [0; LANES];
             own.iter_mut().zip(queries).for_each(|(own, &query)| *own = query - self.queries.start as u32);
             let own = &own[..queries.len()];
-            if let (true, Some(part)) = (first_keys, low_rank) {
-                self.start(head, part, queries, own, out, clock);
-            }
             tile.products(head, &self.features, keys.len(), queries, own);
             tile.add(head, before, &self.earlier, keys.len(), queries, own, &mut self.rows, out);
-            clock.lap(Task::Tiles);
         }
         self.scratch = scratch;
+        clock.lap(Task::Tiles);
     }
 
     /// Normalises the rows of `queries`, at most 16, in `out` `[queries, value_dim]`, adds the entries of their supports to `entries`,

@@ -130,9 +130,9 @@ impl Whole {
         &self.keys.panels
     }
 
-    /// The rows of at most 16 `queries`. Reading the state is left to the caller's lap.
-    pub fn tile(&self, head: &Head, queries: &[u32], clock: &mut Clock) -> LowRankTile {
-        let QueryTile { features, log_scale } = self.map.queries(head, queries, &self.starts);
+    /// Rows `first..last`, at most 16. Reading the state is left to the caller's lap.
+    pub fn tile(&self, head: &Head, first: usize, last: usize, clock: &mut Clock) -> LowRankTile {
+        let QueryTile { features, log_scale } = self.map.queries(head, first, last, &self.starts);
         clock.lap(Task::Project);
         let mut readout = vec![[0.0; LANES]; self.state.count() * LANES];
         for (p, tile) in readout.as_chunks_mut().0.iter_mut().enumerate() {
@@ -149,8 +149,7 @@ impl Whole {
     }
 
     fn rows(&self, head: &Head, first: usize, last: usize, clock: &mut Clock) -> Vec<LowRankRow> {
-        let queries: Vec<u32> = (first as u32..last as u32).collect();
-        let tile = self.tile(head, &queries, clock);
+        let tile = self.tile(head, first, last, clock);
         let row = |lane: usize| LowRankRow {
             features: tile.features.as_chunks::<LANES>().0.iter().map(|panel| panel.map(|row| row[lane])).collect(),
             log_scale: tile.log_scale[lane],
@@ -160,7 +159,7 @@ impl Whole {
             complement: false,
             key_scale: Vec::new(),
         };
-        (0..queries.len()).map(row).collect()
+        (0..last - first).map(row).collect()
     }
 }
 

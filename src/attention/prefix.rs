@@ -46,9 +46,8 @@ impl Prefix {
 
     /// The rows of queries `first..last`, at most 16; queries must come in ascending order.
     pub fn rows(&mut self, head: &Head, first: usize, last: usize) -> Vec<LowRankRow> {
-        let queries: Vec<u32> = (first as u32..last as u32).collect();
         let starts = self.map.starts(&vec![0.0; panel_count(self.map.count()) * LANES]);
-        let (features, lowered) = self.map.unscaled_queries(head, &queries, &starts);
+        let (features, lowered) = self.map.unscaled_queries(head, first, last, &starts);
         let count = self.map.count();
         (first..last)
             .map(|query| {

@@ -348,8 +348,10 @@ impl Engine {
                 self.clock.lap(Task::Tiles);
             }
             Estimator::Parts { support, low_rank, blocks: Some(blocks) } => {
+                // Of rounds there are none: the rows were not started ahead.
                 if let (Some([]), Some(part)) = (support.rounds(head), low_rank.as_ref().and_then(LowRank::whole)) {
-                    blocks.low_rank(head, part, block.clone(), output, &mut self.clock);
+                    let output = self.part.output_of(&self.plan, head.slice, blocks.queries());
+                    blocks.start(head, part, &mut self.output[output], &mut self.clock);
                 }
                 for first in block.clone().step_by(LANES) {
                     let queries = first..block.end.min(first + LANES);

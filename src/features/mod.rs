@@ -142,8 +142,8 @@ impl FeatureMap {
         let mut transposed = vec![[0.0; LANES]; self.count];
         for first in (0..head.keys).step_by(LANES) {
             let last = head.keys.min(first + LANES);
-            let own: Vec<u32> = (first as u32..last as u32).collect();
-            let (half_squares, log_weight) = self.keys.columns(&head.k, &own, &self.queries, &mut columns);
+            let tokens = &head.k[first * head.dim..last * head.dim];
+            let (half_squares, log_weight) = self.keys.columns(tokens, &self.queries, &mut columns);
             match &self.kind {
                 Kind::Exponential { directions, constants } => {
                     let offsets: Lanes = std::array::from_fn(|lane| log_weight[lane] - half_squares[lane]);
@@ -179,11 +179,12 @@ impl FeatureMap {
         }
     }
 
-    /// Features of at most 16 `queries`, `[padded features, 16]`, given [`starts`](Self::starts): values
+    /// Features of queries `first..last` (at most 16), `[padded features, 16]`, given [`starts`](Self::starts): values
     /// without them, or logarithms, which are to be lowered by what is returned.
-    pub fn unscaled_queries(&self, head: &Head, queries: &[u32], starts: &[f32]) -> (Vec<Lanes>, Lanes) {
+    pub fn unscaled_queries(&self, head: &Head, first: usize, last: usize, starts: &[f32]) -> (Vec<Lanes>, Lanes) {
         let mut columns = vec![[0.0; LANES]; head.dim];
-        let (half_squares, log_factor) = self.queries.columns(&head.q, queries, &self.keys, &mut columns);
+        let tokens = &head.q[first * head.dim..last * head.dim];
+        let (half_squares, log_factor) = self.queries.columns(tokens, &self.keys, &mut columns);
         let lowered = |half_squares: Lanes| std::array::from_fn(|lane| half_squares[lane] - log_factor[lane]);
         let mut features = vec![[0.0; LANES]; panel_count(self.count) * LANES];
         match &self.kind {
@@ -207,17 +208,17 @@ impl FeatureMap {
         (features, lowered([0.0; LANES]))
     }
 
-    /// Features of at most 16 `queries`, given [`starts`](Self::starts) with the finite log scale of each key
+    /// Features of queries `first..last` (at most 16), given [`starts`](Self::starts) with the finite log scale of each key
     /// feature: scaled so that the largest of a row is 1 in size, with the logarithm of what was divided out.
-    pub fn queries(&self, head: &Head, queries: &[u32], starts: &[f32]) -> QueryTile {
-        let (mut features, lowered) = self.unscaled_queries(head, queries, starts);
+    pub fn queries(&self, head: &Head, first: usize, last: usize, starts: &[f32]) -> QueryTile {
+        let (mut features, lowered) = self.unscaled_queries(head, first, last, starts);
         let mut scale = [0.0; LANES];
         if self.is_log() {
             let largest = largest(&features, &[f32::NEG_INFINITY; LANES]);
             exp_tile(&mut features, &largest);
             scale = largest.map(f64::from);
         } else {
-            for (lane, scale) in scale.iter_mut().enumerate().take(queries.len()) {
+            for (lane, scale) in scale.iter_mut().enumerate().take(last - first) {
                 let mut own: Vec<f32> = features[..self.count].iter().map(|row| row[lane]).collect();
                 *scale = scale_values(&mut own, starts);
                 features.iter_mut().zip(own).for_each(|(row, x)| row[lane] = x);
@@ -234,11 +235,11 @@ impl FeatureMap {
 }
 
 impl Side {
-    /// Writes x' of up to 16 of the tokens, `own`, as columns `[dim, 16]`. Returns |x'|²/2 of each, and the logarithm of what centring the other
+    /// Writes x' of up to 16 tokens as columns `[dim, 16]`. Returns |x'|²/2 of each, and the logarithm of what centring the other
     /// side leaves it as a weight: `exp(mean_q·(k - mean_k))` of a key, `exp(q·mean_k)` of a query.
-    fn columns(&self, tokens: &[f32], own: &[u32], other: &Side, columns: &mut [Lanes]) -> (Lanes, Lanes) {
+    fn columns(&self, tokens: &[f32], other: &Side, columns: &mut [Lanes]) -> (Lanes, Lanes) {
         let dim = columns.len();
-        gather_columns(tokens, own, columns);
+        gather_columns(tokens, &FIRST[..tokens.len() / dim], columns);
         let mut weight = [0.0; LANES];
         if self.first {
             weight = row_product(&other.mean, columns);
@@ -254,8 +255,7 @@ impl Side {
             Change::Rows(rows) => {
                 // In f64: what rounding does to a token, a badly conditioned change of variables makes large.
                 let mut changed = vec![0.0; stride(dim)];
-                for (lane, &index) in own.iter().enumerate() {
-                    let token = &tokens[index as usize * dim..(index as usize + 1) * dim];
+                for (lane, token) in tokens.chunks_exact(dim).enumerate() {
                     let mean = self.mean.iter().chain(std::iter::repeat(&0.0));
                     let centred: Vec<f64> =
                         token.iter().zip(mean).map(|(&x, &m)| f64::from(x) - f64::from(m)).collect();
@@ -275,7 +275,7 @@ impl Side {
         let mut columns = vec![[0.0; LANES]; dim];
         for tokens in tokens.chunks(LANES * dim) {
             let count = tokens.len() / dim;
-            let (half_squares, _) = self.columns(tokens, &FIRST[..count], self, &mut columns);
+            let (half_squares, _) = self.columns(tokens, self, &mut columns);
             square += half_squares[..count].iter().map(|&x| 2.0 * f64::from(x)).sum::<f64>();
             for (mean, column) in mean.iter_mut().zip(&columns) {
                 *mean += column[..count].iter().map(|&x| f64::from(x)).sum::<f64>();
