@@ -38,7 +38,8 @@ set_up() {
   need_wasm_tools
 }
 
-native_tests() { cargo test --locked; }
+# With the feature there is one path more, which calls take where there are several cores; tests/rayon.rs holds it to the other.
+native_tests() { cargo test --locked --features rayon; }
 
 # cargo runs these through wasm-bindgen's runner (.cargo/config.toml). "wasm-pack test" would first compile
 # every native test for WebAssembly too, in a second profile.

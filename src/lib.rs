@@ -5,6 +5,14 @@
 //! [`attention`] computes a whole call; [`Plan`] and [`Run`] do the same in small pieces, for callers that report
 //! progress or stop early; [`analysis`] looks closely at one head.
 //!
+//! # Threads
+//!
+//! One, the caller's. With the feature `rayon`, [`attention`] and [`attention_with_stats`] run on the threads of the current
+//! rayon pool: they share the heads of all sequences, and blocks of 64 queries where [`Plan::part`] cuts heads. Each thread takes scratch for
+//! a head of its own, as [`Stats::peak_bytes`] says. A [`Run`] stays on the thread that steps it; [`Plan::part`] and [`Run::part`]
+//! cut a call in the same way for threads of another kind, each of which can report and stop between steps. However a
+//! call is cut, the result is the same to the bit. The feature does nothing in WebAssembly.
+//!
 //! # Numbers
 //!
 //! f32 in, f32 out; sums that need it are carried in f64. Everything is kept in log scale: finite input gives finite

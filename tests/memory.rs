@@ -7,7 +7,7 @@ use harness::cases;
 use harness::data::{Inputs, Random, single};
 use peak_alloc::PeakAlloc;
 use scatterbrain::analysis::{RobustPcaOptions, robust_pca};
-use scatterbrain::{Method, Options, Plan, Shape, attention_with_stats};
+use scatterbrain::{Inputs as Tensors, Method, Options, Plan, Run, Shape, Stats};
 
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
@@ -21,6 +21,14 @@ fn peak_of(work: impl FnOnce()) -> u64 {
     ALLOCATOR.reset_peak_usage();
     work();
     (ALLOCATOR.peak_usage() - before) as u64
+}
+
+fn run(plan: Plan, inputs: &Inputs) -> Stats {
+    let mut run = Run::new(plan, Tensors { q: &inputs.q[..], k: &inputs.k[..], v: &inputs.v[..] }).unwrap();
+    while !run.is_done() {
+        run.step().unwrap();
+    }
+    run.finish().1
 }
 
 /// One test, since tests of one binary run side by side and would count each other's bytes.
@@ -44,13 +52,10 @@ fn planned_memory_bounds_what_is_taken() {
             all.push(Options { causal, ..Options::default() });
             all.push(Options { method: Method::Scatterbrain, causal, ..Options::default() });
             for options in all {
-                let planned = Plan::new(shape, &options).unwrap().peak_bytes();
+                let plan = Plan::new(shape, &options).unwrap();
+                let planned = plan.peak_bytes();
                 let mut said = 0;
-                let taken = tensors
-                    + peak_of(|| {
-                        let (_, stats) = attention_with_stats(inputs.q(), inputs.k(), inputs.v(), &options).unwrap();
-                        said = stats.peak_bytes;
-                    });
+                let taken = tensors + peak_of(|| said = run(plan, &inputs).peak_bytes);
                 assert_eq!(said, planned, "{options:?}");
                 // The plan itself and the list of phases are not counted, nor what the allocator adds.
                 if taken > planned + OVERHEAD {
@@ -72,6 +77,22 @@ fn planned_memory_bounds_what_is_taken() {
         let taken = 4 * matrix.len() as u64 + peak;
         if taken > planned + OVERHEAD {
             failures.push(format!("robust PCA of {rows} x {columns}: took {taken}, planned {planned}"));
+        }
+    }
+    #[cfg(feature = "rayon")]
+    for options in [Method::Exact, Method::Scatterbrain].map(|method| Options { method, ..Options::default() }) {
+        let inputs = Inputs::normal(Shape { heads: 5, ..single(700, 1000, 64, 64) }, 1.0, 1);
+        let (mut taken, mut said) = (4 * (inputs.q.len() + inputs.k.len() + inputs.v.len()) as u64, 0);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        pool.install(|| {
+            taken += peak_of(|| {
+                let call = scatterbrain::attention_with_stats(inputs.q(), inputs.k(), inputs.v(), &options);
+                said = call.unwrap().1.peak_bytes;
+            });
+        });
+        // Each part has book-keeping of its own.
+        if taken > said + 12 * OVERHEAD || said > 2 * taken {
+            failures.push(format!("three threads, {options:?}: took {taken}, said {said}"));
         }
     }
     let first: Vec<&str> = failures.iter().map(String::as_str).take(8).collect();

@@ -309,8 +309,8 @@ export interface LoadOptions {
   /** As `wasm`, for the module of robust PCA. The first call of `robustPca` decides which one runs. */
   robustPca?: URL | string | BufferSource | WebAssembly.Module | undefined;
   /**
-   * How many workers compute `attention`, each with memory of its own: they share the heads of all sequences, and of exact
-   * attention the queries of a head too. The result is the same to the bit. With 1 it is computed on the thread that
+   * How many workers compute `attention`, each with memory of its own: they share the heads of all sequences, and the
+   * queries of a head too where it is exact or, not causal, has landmarks. The result is the same to the bit. With 1 it is computed on the thread that
    * calls, as `decompose`, `sweep` and `robustPca` always are. A whole number from 1 to 64. Default 1.
    *
    * @example navigator.hardwareConcurrency

@@ -92,9 +92,14 @@ test("the work is shared, and what was spent is added up", async () => {
   assert.equal(stats.workers, 3);
   assert(stats.peakBytes > one.peakBytes && stats.peakBytes < 4 * one.peakBytes);
   assert(stats.phases.tiles > 0 && stats.milliseconds > 0);
-  // One head with a support is not cut.
-  const whole = await shared.attention({ ...tensors({ queries: 200, dim: 8 }), budget: 0.2 });
-  assert.equal(whole.stats.workers, 1);
+  // The rows of one head are shared, unless each needs those before it.
+  for (const [causal, workers] of [
+    [false, 3],
+    [true, 1],
+  ]) {
+    const head = await shared.attention({ ...tensors({ queries: 200, dim: 8 }), budget: 0.2, causal });
+    assert.equal(head.stats.workers, workers);
+  }
 });
 
 test("what is not shared works beside it", async () => {

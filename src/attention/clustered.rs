@@ -3,10 +3,10 @@
 //! of the values.
 
 use crate::attention::Head;
-use crate::clusters::{Child, Index, Judged, Walk};
+use crate::clusters::{Index, Walk};
 use crate::error::Result;
 use crate::plan::Plan;
-use crate::simd::{LANES, Lanes, Panels, accumulate_rows, exp_from, gather_columns, row_product};
+use crate::simd::{LANES, Lanes, Panels, accumulate_rows, exp_from, gather_columns, largest_of, row_product, sum};
 
 /// The estimator of `clusters` with `landmarks`, or of landmarks alone.
 pub(crate) struct Clustered {
@@ -19,37 +19,8 @@ pub(crate) struct Clustered {
     direct: Vec<u32>,
     direct_logits: Vec<f32>,
     gathered: Vec<Lanes>,
-    keys: Part,
-    clusters: Part,
-    sum: Vec<Lanes>,
-}
-
-/// Some rows of values, and what they weigh.
-#[derive(Default)]
-struct Part {
-    rows: Vec<u32>,
-    log_mass: Vec<f32>,
     weights: Vec<f32>,
-}
-
-impl Part {
-    fn clear(&mut self) {
-        self.rows.clear();
-        self.log_mass.clear();
-    }
-
-    fn push(&mut self, row: u32, log_mass: f32) {
-        self.rows.push(row);
-        self.log_mass.push(log_mass);
-    }
-
-    /// Adds what it comes to, relative to exp(largest); returns the mass.
-    fn add_to(&mut self, sum: &mut [Lanes], values: &Panels, largest: f32) -> f64 {
-        self.weights.resize(self.rows.len(), 0.0);
-        exp_from(&self.log_mass, largest, &mut self.weights);
-        accumulate_rows(values, &self.rows, &self.weights, sum);
-        self.weights.iter().map(|&x| f64::from(x)).sum()
-    }
+    sum: Vec<Lanes>,
 }
 
 /// How a row came out.
@@ -82,8 +53,7 @@ impl Clustered {
             direct: Vec::new(),
             direct_logits: Vec::new(),
             gathered: vec![[0.0; LANES]; head.dim],
-            keys: Part::default(),
-            clusters: Part::default(),
+            weights: Vec::new(),
             sum: Vec::new(),
         })
     }
@@ -101,28 +71,32 @@ impl Clustered {
         let tree = self.index.tree();
         self.walk.descend(tree, q, self.budget.saturating_sub(self.direct.len()), self.to_keys);
 
-        self.keys.clear();
-        self.clusters.clear();
-        self.direct.iter().zip(&self.direct_logits).for_each(|(&key, &logit)| self.keys.push(key, logit));
-        for judged in self.walk.frontier() {
-            match judged.child {
-                Child::Key(key) => self.keys.push(key, judged.log_mass),
-                Child::Cluster(cluster) => self.clusters.push(cluster, judged.log_mass),
-            }
-        }
-        let logits = self.keys.log_mass.iter().chain(&self.clusters.log_mass);
-        let largest = logits.copied().fold(f32::NEG_INFINITY, f32::max);
+        let parts: [(&Panels, &[u32], &[f32]); 3] = [
+            (&head.v, &self.direct, &self.direct_logits),
+            (&head.v, self.walk.keys.indices(), self.walk.keys.log_masses()),
+            (&tree.values, self.walk.clusters.indices(), self.walk.clusters.log_masses()),
+        ];
+        let largest = parts.map(|(_, _, log_masses)| largest_of(log_masses));
+        let largest = largest_of(&largest);
         self.sum.clear();
         self.sum.resize(head.v.count(), [0.0; LANES]);
-        let total = self.keys.add_to(&mut self.sum, &head.v, largest)
-            + self.clusters.add_to(&mut self.sum, &tree.values, largest);
+        let mut total = 0.0;
+        for (values, indices, log_masses) in parts {
+            if self.weights.len() < indices.len() {
+                self.weights.resize(indices.len(), 0.0);
+            }
+            let weights = &mut self.weights[..indices.len()];
+            exp_from(log_masses, largest, weights);
+            accumulate_rows(values, indices, weights, &mut self.sum);
+            total += sum(weights);
+        }
         let scale = if total > 0.0 { 1.0 / total } else { 0.0 };
         out.iter_mut().zip(self.sum.as_flattened()).for_each(|(out, &x)| *out = (f64::from(x) * scale) as f32);
-        let entries = self.keys.rows.len();
+        let entries = self.direct.len() + self.walk.keys.indices().len();
         Ok(ClusteredRow {
             log_normalizer: f64::from(largest) + total.ln(),
             entries,
-            clusters: self.direct.len() + self.walk.judged.len() - entries,
+            clusters: self.walk.clusters.indices().len(),
         })
     }
 
@@ -132,21 +106,23 @@ impl Clustered {
             receive(key, Share { exact: true, log_weight: f64::from(logit), log_low_rank: f64::NEG_INFINITY });
         }
         let tree = self.index.tree();
-        let log_share = |judged: &Judged| match judged.child {
-            Child::Key(_) => f64::from(judged.log_mass),
-            Child::Cluster(cluster) => f64::from(judged.log_mass) - f64::from(tree.cluster(cluster).len).ln(),
-        };
-        for judged in self.walk.frontier() {
-            let log_weight = log_share(judged);
-            let exact = matches!(judged.child, Child::Key(_));
-            let parent = &self.walk.judged[judged.parent as usize];
-            let log_low_rank = match parent.child {
-                // The only root that is a key is that of a single key.
-                Child::Key(_) => f64::NEG_INFINITY,
-                Child::Cluster(_) if exact => log_share(parent),
-                Child::Cluster(_) => log_weight,
-            };
-            tree.for_each_key(judged.child, &mut |key| receive(key, Share { exact, log_weight, log_low_rank }));
+        // The cluster above the roots counts no keys, and its share is nothing.
+        let log_share =
+            |cluster: u32, log_mass: f32| f64::from(log_mass) - f64::from(tree.cluster(cluster).len.max(1)).ln();
+        for opened in &self.walk.opened {
+            let own = tree.cluster(opened.cluster);
+            let log_low_rank = log_share(opened.cluster, opened.log_mass);
+            for (&key, &log_mass) in own.keys().iter().zip(&self.walk.keys.log_masses()[opened.keys..]) {
+                receive(key, Share { exact: true, log_weight: f64::from(log_mass), log_low_rank });
+            }
+            for (&child, &log_mass) in own.clusters().iter().zip(&self.walk.clusters.log_masses()[opened.clusters..]) {
+                if log_mass > f32::NEG_INFINITY {
+                    let log_weight = log_share(child, log_mass);
+                    tree.for_each_key(child, &mut |key| {
+                        receive(key, Share { exact: false, log_weight, log_low_rank: log_weight })
+                    });
+                }
+            }
         }
     }
 }

@@ -74,6 +74,11 @@ impl Head {
         &self.q[query * self.dim..(query + 1) * self.dim]
     }
 
+    /// The key, as it was given.
+    pub fn key(&self, key: usize) -> &[f32] {
+        &self.k[key * self.dim..(key + 1) * self.dim]
+    }
+
     /// Scratch bytes of this part of a plan.
     pub fn bytes(plan: &Plan) -> u64 {
         let shape = plan.shape;

@@ -6,6 +6,8 @@ mod clustered;
 mod exact;
 mod head;
 mod low_rank;
+#[cfg(all(feature = "rayon", not(target_arch = "wasm32")))]
+mod parallel;
 mod part;
 mod prefix;
 mod rows;
@@ -30,6 +32,9 @@ use crate::shape::{Shape, Tensor, TensorView};
 /// Attention of `q` `[batch, heads, queries, dim]` over `k` `[batch, kv_heads, keys, dim]` and `v` `[batch, kv_heads,
 /// keys, value_dim]`: `[batch, heads, queries, value_dim]`.
 ///
+/// With the feature `rayon`, the threads of its current pool share the heads of all sequences, and the queries of an exact one:
+/// the result is the same to the bit.
+///
 /// ```
 /// use scatterbrain::{attention, Options, TensorView};
 ///
@@ -50,7 +55,12 @@ pub fn attention(q: TensorView, k: TensorView, v: TensorView, options: &Options)
 /// [`attention`], with what it took.
 pub fn attention_with_stats(q: TensorView, k: TensorView, v: TensorView, options: &Options) -> Result<(Tensor, Stats)> {
     let plan = Plan::new(Shape::of(q, k, v)?, options)?;
-    let mut run = Run::new(plan, Inputs { q: q.data, k: k.data, v: v.data })?;
+    let inputs = Inputs { q: q.data, k: k.data, v: v.data };
+    #[cfg(all(feature = "rayon", not(target_arch = "wasm32")))]
+    if rayon::current_num_threads() > 1 {
+        return parallel::run(plan, inputs);
+    }
+    let mut run = Run::new(plan, inputs)?;
     while !run.is_done() {
         run.step()?;
     }

@@ -33,8 +33,8 @@ impl Part {
 }
 
 impl Plan {
-    /// Part `index` of `count`, which take about the same work: whole heads, and of exact attention blocks of 64 queries
-    /// too. `None` if it has no rows, which happens where there are more parts than heads or blocks, for an `index` that is
+    /// Part `index` of `count`, which take about the same work: whole heads, and blocks of 64 queries where rows are most of
+    /// the work, which is of exact attention and, unless causal, of landmarks. `None` if it has no rows, which happens where there are more parts than heads or blocks, for an `index` that is
     /// not below `count`, and for a `count` above [`MAX_SIZE`].
     pub fn part(&self, index: usize, count: usize) -> Option<Part> {
         if index >= count || count > MAX_SIZE {
@@ -67,7 +67,8 @@ impl Plan {
         let over = (slices % count) as u64 * index as u64;
         let slice = slices / count * index + (over / count as u64) as usize;
         let rest = (over % count as u64) as f64 / count as f64;
-        if !matches!(self.support, SupportPlan::All) {
+        let rows_alone = matches!(self.support, SupportPlan::All) || (self.cluster_walk().is_some() && !self.causal);
+        if !rows_alone {
             // A row needs what was made of the whole slice: making it twice would cost what sharing gains.
             return (slice + usize::from(rest >= 0.5)) * queries;
         }

@@ -2,6 +2,7 @@
 //! the thread back, or stop.
 
 use std::ops::{Deref, Range};
+use std::sync::Arc;
 
 use crate::attention::blocks::Blocks;
 use crate::attention::{BLOCK, Clock, Clustered, Exact, Head, LowRank, Part, Phase, Scratch, Task};
@@ -72,7 +73,7 @@ pub struct Stats {
     pub method: Method,
     /// See [`instruction_set`](crate::instruction_set).
     pub instruction_set: &'static str,
-    /// Time spent computing.
+    /// Time spent computing; on several threads, time from call to result.
     pub milliseconds: f64,
     /// Bytes of inputs, output and scratch at the most, as planned.
     pub peak_bytes: u64,
@@ -80,7 +81,7 @@ pub struct Stats {
     pub support_entries: u64,
     /// Features per row; of landmarks the clusters judged, a mean over rows, rounded up.
     pub features: usize,
-    /// Where the time went.
+    /// Where the time went; all threads together.
     pub phases: Vec<Phase>,
     /// Clusters judged by all rows together; 0 without landmarks.
     pub clusters: u64,
@@ -112,7 +113,7 @@ pub struct Run<D> {
 
 /// A [`Run`] without its inputs, for analyses that run several plans on the same ones.
 pub(crate) struct Engine {
-    plan: Plan,
+    plan: Arc<Plan>,
     part: Part,
     output: Vec<f32>,
     /// The next row, counted as those of the part.
@@ -160,7 +161,7 @@ impl<D: Deref<Target = [f32]>> Run<D> {
     pub fn part(plan: Plan, index: usize, count: usize, inputs: Inputs<D>) -> Result<Run<D>> {
         let part = plan.part(index, count).ok_or_else(|| Error::option("part", index, "one that has rows"))?;
         inputs.check_part(&plan, &part)?;
-        Ok(Run { inputs, engine: Engine::of_part(plan, part)? })
+        Ok(Run { inputs, engine: Engine::of_part(Arc::new(plan), part)? })
     }
 
     /// Whether every row is computed.
@@ -190,10 +191,10 @@ impl<D: Deref<Target = [f32]>> Run<D> {
 impl Engine {
     pub fn new(plan: Plan) -> Result<Engine> {
         let whole = plan.whole();
-        Engine::of_part(plan, whole)
+        Engine::of_part(Arc::new(plan), whole)
     }
 
-    fn of_part(plan: Plan, part: Part) -> Result<Engine> {
+    pub fn of_part(plan: Arc<Plan>, part: Part) -> Result<Engine> {
         let output = memory::zeros("the output", part.output.len())?;
         Ok(Engine {
             plan,
@@ -405,8 +406,13 @@ impl Plan {
     }
 
     fn peak_bytes_of(&self, part: &Part) -> u64 {
-        let shape = self.shape;
         let elements = part.q.len() + part.k.len() + part.v.len() + part.output.len();
+        (elements * size_of::<f32>()) as u64 + self.scratch_bytes()
+    }
+
+    /// Bytes that are taken for a head, while it is computed.
+    pub(super) fn scratch_bytes(&self) -> u64 {
+        let shape = self.shape;
         let head = Head::bytes(self) + Support::bytes(self);
         let estimator = match self.support {
             SupportPlan::All => Exact::bytes(shape.keys, shape.dim, shape.value_dim),
@@ -414,6 +420,6 @@ impl Plan {
             _ if self.support == SupportPlan::Empty => Tree::bytes(shape.keys, shape.dim, shape.value_dim),
             _ => Scratch::bytes(self) + Blocks::bytes(self),
         };
-        (elements * size_of::<f32>()) as u64 + head + estimator
+        head + estimator
     }
 }

@@ -1,4 +1,8 @@
-//! Recursive k-means, 16 ways a level, down to single keys.
+//! Recursive k-means, up to 16 ways a level, down to single keys.
+//!
+//! A query judges the children of a cluster together, in the time of 16 of them, so that clusters are wanted full. k-means
+//! makes parts of all sizes: it is asked for parts of five eighths of what a child can hold, and parts that came out larger
+//! are divided again, for as long as the cluster has room for another child.
 
 use std::ops::Range;
 
@@ -7,10 +11,10 @@ use chacha20::ChaCha8Rng;
 use crate::attention::Head;
 use crate::clusters::kmeans::kmeans;
 use crate::clusters::metric::Metric;
-use crate::clusters::tree::{Child, TOP, Tree, WHAT};
+use crate::clusters::tree::{TOP, Tree, WHAT};
 use crate::error::Result;
 use crate::memory;
-use crate::simd::{LANES, Panels};
+use crate::simd::LANES;
 
 /// Below this depth k-means has failed to divide (many equal keys), and halves take its place.
 const DEEPEST: usize = 12;
@@ -25,6 +29,15 @@ struct Points<'a> {
     order: Vec<u32>,
 }
 
+/// What a cluster needs to know of a child.
+struct Summary {
+    centroid: Vec<f32>,
+    /// The centroid as the metric has it.
+    point: Vec<f32>,
+    /// Sum over keys of their squared distance from it.
+    scatter: f64,
+}
+
 impl Tree {
     /// Adds a root with these keys. O(keys · log keys · dim).
     pub(super) fn add_root(
@@ -34,40 +47,43 @@ impl Tree {
         metric: &Metric,
         rng: &mut ChaCha8Rng,
     ) -> Result<()> {
-        let all = 0..keys.len();
+        if keys.len() == 1 {
+            self.add_key(TOP, keys.start as u32, head.key(keys.start));
+            return Ok(());
+        }
         let mut points = Points::new(head, keys, metric)?;
-        // Clusters whose children are still to be made, and their depth.
-        let mut open = Vec::new();
-        if let Child::Cluster(root) = self.adopt(TOP, &points, all.clone())? {
-            open.push((root, all, 0));
-        }
-        while let Some((cluster, stretch, depth)) = open.pop() {
-            let mut start = stretch.start;
-            for len in points.divide(stretch, depth, rng) {
-                let stretch = start..start + len;
-                start = stretch.end;
-                if let Child::Cluster(child) = self.adopt(cluster, &points, stretch.clone())? {
-                    open.push((child, stretch, depth + 1));
-                }
-            }
-        }
+        let all = 0..points.order.len();
+        self.add_part(TOP, &mut points, all, 0, rng)?;
         Ok(())
     }
 
-    /// Adds a key to `parent`, or a cluster of several that has no children yet.
-    fn adopt(&mut self, parent: u32, points: &Points, stretch: Range<usize>) -> Result<Child> {
-        let places = &points.order[stretch];
-        let (centroid, half_variance) = points.moments(places);
-        let child = match places {
-            &[place] => Child::Key((points.first + place as usize) as u32),
-            _ => {
-                let cluster = self.add_cluster(places.len() as u32)?;
-                points.mean_value(places, cluster, &mut self.values);
-                Child::Cluster(cluster)
-            }
-        };
-        self.add_child(parent, child, &centroid, half_variance);
-        Ok(child)
+    /// Adds a stretch of two keys or more to `parent`, as a cluster of its own.
+    fn add_part(
+        &mut self,
+        parent: u32,
+        points: &mut Points,
+        stretch: Range<usize>,
+        depth: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Summary> {
+        let len = stretch.len();
+        let cluster = self.add_cluster(len as u32)?;
+        let mut sums = Sums::new(points.head);
+        let parts = points.divide(stretch, depth, rng);
+        for part in parts.iter().filter(|part| part.len() == 1) {
+            let place = points.order[part.start] as usize;
+            let key = points.first + place;
+            self.add_key(cluster, key as u32, points.head.key(key));
+            sums.add(1.0, points.head.key(key), points.point(place), 0.0);
+        }
+        for part in parts.iter().filter(|part| part.len() > 1) {
+            let child = self.add_part(cluster, points, part.clone(), depth + 1, rng)?;
+            sums.add(part.len() as f64, &child.centroid, &child.point, child.scatter);
+        }
+        let summary = sums.summary(len as f64);
+        self.set_mean_value(cluster, &points.head.v);
+        self.add_child_cluster(parent, cluster, &summary.centroid, summary.scatter / len as f64 / 2.0);
+        Ok(summary)
     }
 }
 
@@ -80,61 +96,108 @@ impl Points<'_> {
         Ok(Points { head, first: keys.start, data, order })
     }
 
-    /// Sorts a stretch of at least two points by cluster: the clusters' sizes, at least two of them.
-    fn divide(&mut self, stretch: Range<usize>, depth: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
-        let places = &mut self.order[stretch];
-        let len = places.len();
-        if len <= LANES {
-            return vec![1; len];
+    fn point(&self, place: usize) -> &[f32] {
+        &self.data[place * self.head.dim..][..self.head.dim]
+    }
+
+    /// Divides a stretch of at least two points into the children of a cluster, at least two of them.
+    fn divide(&mut self, stretch: Range<usize>, depth: usize, rng: &mut ChaCha8Rng) -> Vec<Range<usize>> {
+        if stretch.len() <= LANES {
+            return stretch.map(|place| place..place + 1).collect();
         }
-        let clusters = len.div_ceil(LANES).min(LANES);
+        let (wanted, most) = child_size(stretch.len());
+        let clusters = stretch.len().div_ceil(wanted);
+        let mut open = self.split(stretch, clusters, depth, rng);
+        let mut parts = Vec::new();
+        while let Some(part) = open.pop() {
+            let pieces = part.len().div_ceil(wanted);
+            if part.len() > most && parts.len() + open.len() + pieces <= LANES {
+                open.extend(self.split(part, pieces, depth, rng));
+            } else {
+                parts.push(part);
+            }
+        }
+        parts
+    }
+
+    /// Sorts a stretch by cluster, of which there are up to `clusters` and at least two.
+    fn split(
+        &mut self,
+        stretch: Range<usize>,
+        clusters: usize,
+        depth: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<Range<usize>> {
+        let (start, len) = (stretch.start, stretch.len());
+        let places = &mut self.order[stretch];
+        let mut ends = vec![0; clusters];
         if depth < DEEPEST {
             let labels = kmeans(&self.data, places, self.head.dim, clusters, rng);
-            let mut sizes = vec![0; clusters];
-            labels.iter().for_each(|&label| sizes[label as usize] += 1);
-            if sizes.iter().filter(|&&size| size > 0).count() > 1 {
-                let mut next = vec![0; clusters];
-                (1..clusters).for_each(|c| next[c] = next[c - 1] + sizes[c - 1]);
+            labels.iter().for_each(|&label| ends[label as usize] += 1);
+            if ends.iter().all(|&size| size < len) {
+                let mut next = 0;
+                for end in &mut ends {
+                    next += std::mem::replace(end, next);
+                }
                 let unsorted = places.to_vec();
                 for (&place, &label) in unsorted.iter().zip(&labels) {
-                    places[next[label as usize]] = place;
-                    next[label as usize] += 1;
+                    places[ends[label as usize]] = place;
+                    ends[label as usize] += 1;
                 }
-                sizes.retain(|&size| size > 0);
-                return sizes;
+                return stretches(start, &ends);
             }
         }
-        (0..clusters).map(|c| (c + 1) * len / clusters - c * len / clusters).collect()
+        (1..=clusters).zip(&mut ends).for_each(|(c, end)| *end = c * len / clusters);
+        stretches(start, &ends)
     }
+}
 
-    /// The centroid in the space of the keys, and half the variance of the logits, averaged over queries.
-    fn moments(&self, places: &[u32]) -> (Vec<f32>, f64) {
-        let dim = self.head.dim;
-        let (mut centroid, mut sums, mut squares) = (vec![0.0f64; dim], vec![0.0f64; dim], 0.0);
-        for &place in places {
-            let place = place as usize;
-            let key = &self.head.k[(self.first + place) * dim..];
-            centroid.iter_mut().zip(key).for_each(|(sum, &x)| *sum += f64::from(x));
-            for (sum, &x) in sums.iter_mut().zip(&self.data[place * dim..]) {
-                *sum += f64::from(x);
-                squares += f64::from(x).powi(2);
-            }
+/// Those that end `ends` after `start`, without the empty ones.
+fn stretches(start: usize, ends: &[usize]) -> Vec<Range<usize>> {
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    starts.zip(ends).filter(|&(from, &to)| from < to).map(|(from, &to)| start + from..start + to).collect()
+}
+
+/// How many keys a child of a cluster of `len` should hold, and how many it can without a level more.
+fn child_size(len: usize) -> (usize, usize) {
+    let mut most = LANES;
+    loop {
+        let wanted = most * 5 / 8;
+        if len <= LANES * wanted {
+            return (wanted, most);
         }
-        let len = places.len() as f64;
-        let of_mean: f64 = sums.iter().map(|sum| (sum / len).powi(2)).sum();
-        let variance = if places.len() == 1 { 0.0 } else { (squares / len - of_mean).max(0.0) };
-        (centroid.iter().map(|sum| (sum / len) as f32).collect(), variance / 2.0)
+        most = LANES * wanted;
+    }
+}
+
+/// Sums over the children of a cluster, from which its summary follows.
+struct Sums {
+    centroid: Vec<f64>,
+    point: Vec<f64>,
+    squares: f64,
+}
+
+impl Sums {
+    fn new(head: &Head) -> Sums {
+        Sums { centroid: vec![0.0; head.dim], point: vec![0.0; head.dim], squares: 0.0 }
     }
 
-    /// The mean of the values, into a row of `values`.
-    fn mean_value(&self, places: &[u32], row: u32, values: &mut Panels) {
-        for p in 0..values.count() {
-            let mut sums = [0.0f64; LANES];
-            for &place in places {
-                let value = &self.head.v.panel(p)[self.first + place as usize];
-                sums.iter_mut().zip(value).for_each(|(sum, &x)| *sum += f64::from(x));
-            }
-            values.panel_mut(p)[row as usize] = sums.map(|sum| (sum / places.len() as f64) as f32);
+    fn add(&mut self, len: f64, centroid: &[f32], point: &[f32], scatter: f64) {
+        self.squares += scatter;
+        for (((sum, &x), point_sum), &y) in self.centroid.iter_mut().zip(centroid).zip(&mut self.point).zip(point) {
+            *sum += len * f64::from(x);
+            let weighted = len * f64::from(y);
+            *point_sum += weighted;
+            self.squares += weighted * f64::from(y);
+        }
+    }
+
+    fn summary(&self, len: f64) -> Summary {
+        let squares_of_mean: f64 = self.point.iter().map(|sum| sum * sum / len).sum();
+        Summary {
+            centroid: self.centroid.iter().map(|sum| (sum / len) as f32).collect(),
+            point: self.point.iter().map(|sum| (sum / len) as f32).collect(),
+            scatter: (self.squares - squares_of_mean).max(0.0),
         }
     }
 }

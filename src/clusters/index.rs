@@ -27,6 +27,9 @@ pub(crate) struct Index {
     tree: Tree,
     /// Of the queries so far.
     moments: Moments,
+    /// Of the queries of the first `measured` blocks; causal only.
+    metric: Option<Metric>,
+    measured: usize,
     /// Blocks of each root, none larger than the one before; causal only.
     sizes: Vec<usize>,
     rng: ChaCha8Rng,
@@ -38,11 +41,13 @@ impl Index {
         let mut index = Index {
             tree: Tree::new(head.dim, head.value_dim, head.keys)?,
             moments: Moments::new(WHAT, vec![0.0; head.dim])?,
+            metric: None,
+            measured: 0,
             sizes: Vec::new(),
             rng: generator(seed, head.slice, Purpose::Clusters),
         };
         if !head.causal {
-            index.moments.add(&head.q);
+            index.moments.add_rounded(&head.q);
             let metric = Metric::new(&index.moments, head.dim)?;
             index.tree.add_root(head, 0..head.keys, &metric, &mut index.rng)?;
         }
@@ -70,7 +75,7 @@ impl Index {
 
     fn close_block(&mut self, head: &Head) -> Result<()> {
         let end = self.sizes.iter().sum::<usize>() + 1;
-        self.moments.add(&head.q[(end - 1) * BLOCK * head.dim..end * BLOCK * head.dim]);
+        self.moments.add_rounded(&head.q[(end - 1) * BLOCK * head.dim..end * BLOCK * head.dim]);
         let largest = self.sizes.first().copied().unwrap_or(0);
         let mut size = 1;
         if 2 * (end - largest) >= largest || self.sizes.len() == LANES {
@@ -84,7 +89,13 @@ impl Index {
         self.tree.remove_roots(self.sizes.len());
         self.sizes.push(size);
         let keys = ((end - size) * BLOCK).max(SINKS)..end * BLOCK;
-        let metric = Metric::new(&self.moments, head.dim)?;
-        self.tree.add_root(head, keys, &metric, &mut self.rng)
+        let metric = match self.metric.take() {
+            Some(metric) if 8 * end < 9 * self.measured => metric,
+            _ => {
+                self.measured = end;
+                Metric::new(&self.moments, head.dim)?
+            }
+        };
+        self.tree.add_root(head, keys, self.metric.insert(metric), &mut self.rng)
     }
 }

@@ -7,12 +7,12 @@
 use crate::clusters::tree::WHAT;
 use crate::error::Result;
 use crate::moments::{Moments, cholesky, stride};
-use crate::simd::add_weighted_rows;
+use crate::simd::{LANES, Panels, row_product};
 
 pub(super) struct Metric {
     dim: usize,
-    /// L, lower triangular, row-major `[dim, stride(dim)]`.
-    lower: Vec<f64>,
+    /// L, lower triangular, `[dim, dim]`.
+    lower: Panels,
 }
 
 impl Metric {
@@ -20,7 +20,8 @@ impl Metric {
     pub fn new(queries: &Moments, dim: usize) -> Result<Metric> {
         let mut lower = queries.mean(WHAT)?;
         cholesky(&mut lower, dim);
-        Ok(Metric { dim, lower })
+        let rows: Vec<f32> = lower.chunks_exact(stride(dim)).flat_map(|row| &row[..dim]).map(|&x| x as f32).collect();
+        Ok(Metric { dim, lower: Panels::from_rows(WHAT, &rows, dim, dim)? })
     }
 
     /// Lᵀ(k - mean) of each key, row-major, into `out`: distances do not depend on the mean, and what all keys have in
@@ -32,13 +33,15 @@ impl Metric {
         }
         let count = (keys.len() / self.dim).max(1) as f64;
         mean.iter_mut().for_each(|sum| *sum /= count);
-        let mut centred = vec![0.0f64; self.dim];
-        let mut sums = vec![0.0f64; stride(self.dim)];
+        let mut centred = vec![0.0f32; self.dim];
         for (key, out) in keys.chunks_exact(self.dim).zip(out.chunks_exact_mut(self.dim)) {
-            centred.iter_mut().zip(key).zip(&mean).for_each(|((out, &x), mean)| *out = f64::from(x) - mean);
-            sums.fill(0.0);
-            add_weighted_rows(&centred, &self.lower, &mut sums);
-            out.iter_mut().zip(&sums).for_each(|(out, &sum)| *out = sum as f32);
+            centred.iter_mut().zip(key).zip(&mean).for_each(|((out, &x), mean)| *out = (f64::from(x) - mean) as f32);
+            for (p, out) in out.chunks_mut(LANES).enumerate() {
+                // Rows above the diagonal are 0.
+                let first = p * LANES;
+                let sums = row_product(&centred[first..], &self.lower.panel(p)[first..]);
+                out.copy_from_slice(&sums[..out.len()]);
+            }
         }
     }
 }

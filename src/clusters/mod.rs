@@ -19,5 +19,5 @@ mod tree;
 mod walk;
 
 pub(crate) use index::Index;
-pub(crate) use tree::{Child, Tree};
-pub(crate) use walk::{Judged, Walk};
+pub(crate) use tree::Tree;
+pub(crate) use walk::Walk;

@@ -1,20 +1,18 @@
 //! The tree as a query sees it; [`build`](super::build) makes it.
 
-use crate::clusters::walk::Judged;
+use crate::clusters::kmeans::SAMPLE;
+use crate::clusters::walk::Opened;
 use crate::error::{Error, Result};
+use crate::moments::Moments;
 use crate::simd::{LANES, Lanes, Panels};
 
 pub(super) const WHAT: &str = "the cluster tree";
 
+/// The logarithm of no doubt at all: finite, and so that added to any logit it stays finite.
+pub(super) const CERTAIN: f32 = f32::MIN / 2.0;
+
 /// The cluster above the roots.
 pub(super) const TOP: u32 = 0;
-
-/// What a cluster consists of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Child {
-    Key(u32),
-    Cluster(u32),
-}
 
 /// Clusters of keys. The first one, [`TOP`], has the roots for children, so that they are judged as everything is.
 pub(crate) struct Tree {
@@ -28,25 +26,36 @@ pub(crate) struct Tree {
     free: Vec<u32>,
 }
 
-/// Two keys or more. What belongs to a child is kept with its parent, lane by lane.
+/// Two keys or more. What belongs to a child is kept with its parent, lane by lane; single keys come first.
 pub(crate) struct Cluster {
     /// Keys in it, at any depth.
     pub len: u32,
     count: u32,
-    children: [Child; LANES],
+    keys: u32,
+    /// Children: single keys, then clusters, then nothing.
+    pub lanes: [u32; LANES],
     /// Logarithm of a child's mass less the logit of its centroid.
     pub log_weights: Lanes,
-    /// Logarithm of the share of a child's mass that opening it may correct.
+    /// Logarithm of the share of a child's mass that opening it may correct; [`CERTAIN`] of a key.
     pub log_doubts: Lanes,
 }
 
 impl Cluster {
-    pub fn children(&self) -> &[Child] {
-        &self.children[..self.count as usize]
+    /// Single keys, then clusters.
+    pub fn children(&self) -> &[u32] {
+        &self.lanes[..self.count as usize]
+    }
+
+    pub fn keys(&self) -> &[u32] {
+        &self.lanes[..self.keys as usize]
+    }
+
+    pub fn clusters(&self) -> &[u32] {
+        &self.children()[self.keys as usize..]
     }
 
     pub fn has_only_keys(&self) -> bool {
-        self.len == self.count
+        self.keys == self.count
     }
 }
 
@@ -62,14 +71,19 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Scratch bytes of the tree over `keys` keys and of walks down it, if clusters have six children or more on average:
+    /// Scratch bytes of the tree over `keys` keys and of walks down it, if clusters have seven children or more on average:
     /// `tests/memory.rs` holds it against what is taken. k-means guarantees nothing.
     pub fn bytes(keys: usize, dim: usize, value_dim: usize) -> u64 {
         let clusters = room(keys);
-        let points = keys * (dim * size_of::<f32>() + 2 * size_of::<u32>());
-        let walk = (keys + clusters) * (size_of::<Judged>() + size_of::<u64>() + 3 * size_of::<f32>());
-        let lists = clusters * (size_of::<Cluster>() + dim * size_of::<Lanes>()) + points + walk;
-        (lists + 3 * dim * dim * size_of::<f64>()) as u64 + Panels::bytes(clusters, value_dim)
+        let tree = clusters * (size_of::<Cluster>() + dim * size_of::<Lanes>());
+        // The points, their order, labels and a copy of the order, and of some of them the columns of k-means.
+        let points = keys * (dim * size_of::<f32>() + 2 * size_of::<u32>() + 1);
+        let sample = keys.min(LANES * SAMPLE).next_multiple_of(LANES) * (dim * size_of::<f32>() + size_of::<u32>());
+        // Lists that grow by doubling: what is too small is there until it is copied.
+        let lists = 3 * (keys + clusters + 4 * LANES) * (size_of::<u32>() + size_of::<f32>());
+        let walk = lists + 3 * (clusters + 4) * (size_of::<Opened>() + size_of::<u64>());
+        let moments = 4 * dim * dim * size_of::<f64>() + 2 * Moments::block_bytes(dim);
+        (tree + points + sample + walk + moments) as u64 + Panels::bytes(clusters, value_dim)
     }
 
     pub fn cluster(&self, cluster: u32) -> &Cluster {
@@ -81,14 +95,11 @@ impl Tree {
         &self.centroids[cluster as usize * self.dim..][..self.dim]
     }
 
-    /// Calls `receive` with every key of `child`.
-    pub fn for_each_key(&self, child: Child, receive: &mut impl FnMut(u32)) {
-        match child {
-            Child::Key(key) => receive(key),
-            Child::Cluster(cluster) => {
-                self.cluster(cluster).children().iter().for_each(|&child| self.for_each_key(child, receive));
-            }
-        }
+    /// Calls `receive` with every key of a cluster.
+    pub fn for_each_key(&self, cluster: u32, receive: &mut impl FnMut(u32)) {
+        let own = self.cluster(cluster);
+        own.keys().iter().for_each(|&key| receive(key));
+        own.clusters().iter().for_each(|&child| self.for_each_key(child, receive));
     }
 
     /// Adds a cluster of `len` keys that has neither children nor a parent yet.
@@ -96,63 +107,94 @@ impl Tree {
         let added = Cluster {
             len,
             count: 0,
-            children: [Child::Key(0); LANES],
+            keys: 0,
+            lanes: [0; LANES],
             log_weights: [0.0; LANES],
-            log_doubts: [0.0; LANES],
+            log_doubts: [CERTAIN; LANES],
         };
         if let Some(index) = self.free.pop() {
             self.clusters[index as usize] = added;
             return Ok(index);
         }
         let index = self.clusters.len();
-        reserve(&mut self.clusters, 1)?;
-        reserve(&mut self.centroids, self.dim)?;
         if self.values.rows() <= index {
-            self.values.grow(WHAT, index + index / 2 + 1)?;
+            // More room than the keys seemed to need: a little, for what is too small is there until it is copied.
+            let more = index / 8 + 1;
+            reserve(&mut self.clusters, more)?;
+            reserve(&mut self.centroids, more * self.dim)?;
+            self.values.grow(WHAT, index + more)?;
         }
         self.clusters.push(added);
         self.centroids.resize((index + 1) * self.dim, [0.0; LANES]);
         Ok(index as u32)
     }
 
-    /// Adds a child to a cluster with room for it. `half_variance` is half that of the logits of the child's keys.
-    pub(super) fn add_child(&mut self, parent: u32, child: Child, centroid: &[f32], half_variance: f64) {
-        let len = match child {
-            Child::Key(_) => 1,
-            Child::Cluster(cluster) => self.cluster(cluster).len,
-        };
+    /// Adds a single key to a cluster with room for it that has no clusters for children yet.
+    pub(super) fn add_key(&mut self, parent: u32, key: u32, centroid: &[f32]) {
+        self.add_child(parent, key, centroid);
+        self.clusters[parent as usize].keys += 1;
+    }
+
+    /// Adds a child that is a cluster. `half_variance` is half that of the logits of its keys.
+    pub(super) fn add_child_cluster(&mut self, parent: u32, child: u32, centroid: &[f32], half_variance: f64) {
+        let lane = self.add_child(parent, child, centroid);
+        let len = self.cluster(child).len;
         let own = &mut self.clusters[parent as usize];
-        let lane = own.count as usize;
-        own.count += 1;
-        own.children[lane] = child;
         // The mean of exp over the cluster is exp of the mean logit times 1 + variance / 2, to second order. Not
         // exp(variance / 2), which it is for Gaussian logits: a few far keys would make that absurd.
         own.log_weights[lane] = (f64::from(len).ln() + half_variance.ln_1p()) as f32;
-        own.log_doubts[lane] = (0.5 * half_variance.max(f64::MIN_POSITIVE).ln()) as f32;
+        own.log_doubts[lane] = (0.65 * half_variance.max(f64::MIN_POSITIVE).ln()) as f32;
+    }
+
+    fn add_child(&mut self, parent: u32, child: u32, centroid: &[f32]) -> usize {
+        let own = &mut self.clusters[parent as usize];
+        let lane = own.count as usize;
+        own.count += 1;
+        own.lanes[lane] = child;
         let panel = &mut self.centroids[parent as usize * self.dim..][..self.dim];
         panel.iter_mut().zip(centroid).for_each(|(row, &x)| row[lane] = x);
+        lane
+    }
+
+    /// Gives a cluster the mean of its children's values; those of keys are the rows of `keys`.
+    pub(super) fn set_mean_value(&mut self, cluster: u32, keys: &Panels) {
+        let own = &self.clusters[cluster as usize];
+        for p in 0..keys.count() {
+            let mut sums = [0.0f64; LANES];
+            let mut add = |len: u32, value: &Lanes| {
+                sums.iter_mut().zip(value).for_each(|(sum, &x)| *sum += f64::from(len) * f64::from(x));
+            };
+            own.keys().iter().for_each(|&key| add(1, &keys.panel(p)[key as usize]));
+            for &child in own.clusters() {
+                add(self.clusters[child as usize].len, &self.values.panel(p)[child as usize]);
+            }
+            self.values.panel_mut(p)[cluster as usize] = sums.map(|sum| (sum / f64::from(own.len)) as f32);
+        }
     }
 
     /// Takes the roots from the `first` on, and all below them, out of the tree.
     pub(super) fn remove_roots(&mut self, first: usize) {
         let top = &mut self.clusters[TOP as usize];
-        let mut open = top.children()[first..].to_vec();
+        // A root is a cluster, but for a single key of the first block.
+        let first_cluster = first.max(top.keys as usize);
+        let mut open = top.children()[first_cluster..].to_vec();
         top.count = first as u32;
-        while let Some(child) = open.pop() {
-            if let Child::Cluster(cluster) = child {
-                open.extend_from_slice(self.cluster(cluster).children());
-                self.free.push(cluster);
-            }
+        top.keys = top.keys.min(top.count);
+        top.log_doubts[first..].fill(CERTAIN);
+        while let Some(cluster) = open.pop() {
+            let own = self.cluster(cluster);
+            open.extend_from_slice(own.clusters());
+            self.free.push(cluster);
         }
     }
 }
 
 /// Clusters to make room for, of so many keys.
 fn room(keys: usize) -> usize {
-    keys / 6 + 8
+    keys / 7 + 8
 }
 
 fn reserve<T>(list: &mut Vec<T>, more: usize) -> Result<()> {
     let bytes = (list.len() + more) as u64 * size_of::<T>() as u64;
-    list.try_reserve(more).map_err(|_| Error::OutOfMemory { what: WHAT, bytes })
+    list.try_reserve_exact(more).map_err(|_| Error::OutOfMemory { what: WHAT, bytes })
 }

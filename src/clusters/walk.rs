@@ -1,68 +1,158 @@
 //! A query's way down a tree.
 
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 
-use crate::clusters::tree::{Child, Tree};
-use crate::simd::row_product;
+use crate::clusters::tree::{CERTAIN, TOP, Tree};
+use crate::simd::{LANES, Lanes, judge, largest_lane, replace_lane};
 use crate::support::sortable;
 
-/// A child that a query judged.
-#[derive(Clone, Copy)]
+/// Clusters promising most that may be passed over because they do not fit into what is left of a budget. What
+/// there is to gain from looking further is not worth the time.
+const MISFITS: usize = 2;
+
+/// Less than any cluster promises, and more than any key: logits are within 10³⁸ of 0.
+const NOTHING: f32 = CERTAIN / 2.0;
+
+/// Single keys, or clusters, that a query judged.
+#[derive(Default)]
 pub(crate) struct Judged {
-    pub child: Child,
-    /// Logarithm of the mass of its keys together.
+    len: usize,
+    /// Of these two `len` count, and there is room for 16 more.
+    indices: Vec<u32>,
+    log_masses: Vec<f32>,
+}
+
+/// A cluster whose children took its place.
+pub(crate) struct Opened {
+    pub cluster: u32,
+    /// As it was judged; -inf of [`TOP`], which is not.
     pub log_mass: f32,
-    /// Whether its own children took its place.
-    pub opened: bool,
-    /// The place of its parent among the judged; those of roots are their own.
-    pub parent: u32,
+    /// Where its children begin in [`Walk::keys`] and in [`Walk::clusters`].
+    pub keys: usize,
+    pub clusters: usize,
+    /// What opening each child promises to correct, with the lane in the last bits;
+    /// [`NOTHING`] or less where there is none to open.
+    promises: Lanes,
+    /// The largest of them.
+    best: f32,
 }
 
 /// What a query judged. What was not opened is a partition of the keys. Reused from query to query.
 #[derive(Default)]
 pub(crate) struct Walk {
-    pub judged: Vec<Judged>,
-    /// Clusters that can be opened, most promising last to sort and first to pop; the low half is a place in `judged`.
+    pub opened: Vec<Opened>,
+    pub keys: Judged,
+    pub clusters: Judged,
+    /// Opened clusters with a child to open, the most promising child's first to pop; the low half is a place in `opened`.
     heap: BinaryHeap<u64>,
+}
+
+impl Judged {
+    pub fn indices(&self) -> &[u32] {
+        &self.indices[..self.len]
+    }
+
+    /// Logarithm of the mass of the keys of each; -inf where its own children took its place.
+    pub fn log_masses(&self) -> &[f32] {
+        &self.log_masses[..self.len]
+    }
+
+    fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Appends the first `count` lanes, in one piece whatever the count.
+    fn append(&mut self, indices: &[u32; LANES], log_masses: &Lanes, count: usize) {
+        let end = self.len + LANES;
+        if self.indices.len() < end {
+            self.indices.resize(2 * end, 0);
+            self.log_masses.resize(2 * end, 0.0);
+        }
+        self.indices[self.len..end].copy_from_slice(indices);
+        self.log_masses[self.len..end].copy_from_slice(log_masses);
+        self.len += count;
+    }
 }
 
 impl Walk {
     /// Judges at most `budget` children, but the roots in any case. Without `to_keys`, clusters whose
     /// children are all single keys stay closed.
     pub fn descend(&mut self, tree: &Tree, query: &[f32], budget: usize, to_keys: bool) {
-        self.judged.clear();
+        self.opened.clear();
+        self.keys.clear();
+        self.clusters.clear();
         self.heap.clear();
-        self.judge(tree, 0, 0, query);
-        while self.judged.len() < budget
-            && let Some(best) = self.heap.pop()
+        self.open(tree, TOP, f32::NEG_INFINITY, query);
+        let mut misfits = 0;
+        while self.judged() < budget
+            && misfits < MISFITS
+            && let Some((place, lane)) = self.next()
         {
-            let place = best as u32;
-            let Child::Cluster(cluster) = self.judged[place as usize].child else { continue };
-            let own = tree.cluster(cluster);
-            if !to_keys && own.has_only_keys() {
+            let own = tree.cluster(self.opened[place].cluster);
+            let child = own.children()[lane];
+            let children = tree.cluster(child);
+            if !to_keys && children.has_only_keys() {
                 continue;
             }
-            if self.judged.len() + own.children().len() <= budget {
-                self.judged[place as usize].opened = true;
-                self.judge(tree, cluster, place, query);
+            if self.judged() + children.children().len() <= budget {
+                let at = self.opened[place].clusters + lane - own.keys().len();
+                let log_mass = std::mem::replace(&mut self.clusters.log_masses[at], f32::NEG_INFINITY);
+                self.open(tree, child, log_mass, query);
+            } else {
+                misfits += 1;
             }
         }
     }
 
-    /// What lies open.
-    pub fn frontier(&self) -> impl Iterator<Item = &Judged> {
-        self.judged.iter().filter(|judged| !judged.opened)
+    /// Children judged.
+    pub fn judged(&self) -> usize {
+        self.keys.len + self.clusters.len
     }
 
-    fn judge(&mut self, tree: &Tree, cluster: u32, parent: u32, query: &[f32]) {
-        let logits = row_product(query, tree.panel(cluster));
-        let cluster = tree.cluster(cluster);
-        for (lane, &child) in cluster.children().iter().enumerate() {
-            let log_mass = logits[lane] + cluster.log_weights[lane];
-            if let Child::Cluster(_) = child {
-                self.heap.push(sortable(f64::from(log_mass + cluster.log_doubts[lane]), self.judged.len() as u32));
-            }
-            self.judged.push(Judged { child, log_mass, opened: false, parent });
+    fn open(&mut self, tree: &Tree, cluster: u32, log_mass: f32, query: &[f32]) {
+        let own = tree.cluster(cluster);
+        let (log_masses, promises) = judge(query, tree.panel(cluster), &own.log_weights, &own.log_doubts);
+        let (keys, clusters) = (self.keys.len, self.clusters.len);
+        let singles = own.keys().len();
+        if singles > 0 {
+            self.keys.append(&own.lanes, &log_masses, singles);
         }
+        let mut best = NOTHING;
+        if !own.has_only_keys() {
+            best = largest_lane(&promises);
+            self.heap.push(sortable(f64::from(best), self.opened.len() as u32));
+            let count = own.clusters().len();
+            if singles == 0 {
+                self.clusters.append(&own.lanes, &log_masses, count);
+            } else {
+                self.clusters.append(&from(&own.lanes, singles), &from(&log_masses, singles), count);
+            }
+        }
+        self.opened.push(Opened { cluster, log_mass, keys, clusters, promises, best });
     }
+
+    /// Takes the child that promises most: a place in `opened`, and a lane.
+    fn next(&mut self) -> Option<(usize, usize)> {
+        let mut top = self.heap.peek_mut()?;
+        let place = *top as u32;
+        let opened = &mut self.opened[place as usize];
+        let lane = opened.best.to_bits() as usize % LANES;
+        opened.best = replace_lane(&mut opened.promises, opened.best, NOTHING);
+        if opened.best > NOTHING {
+            *top = sortable(f64::from(opened.best), place);
+        } else {
+            PeekMut::pop(top);
+        }
+        Some((place as usize, lane))
+    }
+}
+
+/// The lanes from `first` on.
+fn from<T: Copy + Default>(lanes: &[T; LANES], first: usize) -> [T; LANES] {
+    let mut twice = [T::default(); 2 * LANES];
+    twice[..LANES].copy_from_slice(lanes);
+    let mut rest = [T::default(); LANES];
+    rest.copy_from_slice(&twice[first..first + LANES]);
+    rest
 }

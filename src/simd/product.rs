@@ -48,21 +48,36 @@ product_tile!(sum0 = 0, sum1 = 1, sum2 = 2, sum3 = 3);
 /// The product of one row with one panel: `out[n] = Σ_k row[k] panel[k][n]`, summed over k in order.
 #[inline(never)]
 pub(crate) fn row_product(row: &[f32], panel: &[Lanes]) -> Lanes {
-    dispatch!(Level::new(), simd => {
-        let mut sum = f32x16::splat(simd, 0.0);
-        for (&x, lanes) in row.iter().zip(panel) {
-            sum = f32x16::splat(simd, x).mul_add(f32x16::load_array_ref(simd, lanes), sum);
-        }
-        sum.to_array()
-    })
+    dispatch!(Level::new(), simd => add_row_product(simd, f32x16::splat(simd, 0.0), row, panel).to_array())
+}
+
+#[inline(always)]
+pub(super) fn add_row_product<S: Simd>(simd: S, mut sum: f32x16<S>, row: &[f32], panel: &[Lanes]) -> f32x16<S> {
+    for (&x, lanes) in row.iter().zip(panel) {
+        sum = f32x16::splat(simd, x).mul_add(f32x16::load_array_ref(simd, lanes), sum);
+    }
+    sum
 }
 
 /// `out[p] += Σ_n weights[n] · (row indices[n] of panel p)`, n in order: a weighted sum of rows.
 #[inline(never)]
 pub(crate) fn accumulate_rows(panels: &Panels, indices: &[u32], weights: &[f32], out: &mut [Lanes]) {
     dispatch!(Level::new(), simd => {
-        for (p, out) in out.iter_mut().enumerate() {
-            let panel = panels.panel(p);
+        // Two panels at a time: the sums of one would wait for each other.
+        let mut pairs = out.chunks_exact_mut(2);
+        for (pair, out) in pairs.by_ref().enumerate() {
+            let (first, second) = (panels.panel(2 * pair), panels.panel(2 * pair + 1));
+            let [mut sum0, mut sum1] = [0, 1].map(|half| f32x16::load_array_ref(simd, &out[half]));
+            for (&index, &weight) in indices.iter().zip(weights) {
+                let weight = f32x16::splat(simd, weight);
+                sum0 = weight.mul_add(f32x16::load_array_ref(simd, &first[index as usize]), sum0);
+                sum1 = weight.mul_add(f32x16::load_array_ref(simd, &second[index as usize]), sum1);
+            }
+            sum0.store_array(&mut out[0]);
+            sum1.store_array(&mut out[1]);
+        }
+        if let [out] = pairs.into_remainder() {
+            let panel = panels.panel(panels.count() - 1);
             let mut sum = f32x16::load_array_ref(simd, out);
             for (&index, &weight) in indices.iter().zip(weights) {
                 let row = f32x16::load_array_ref(simd, &panel[index as usize]);

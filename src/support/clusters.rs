@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::attention::Head;
-use crate::clusters::{Child, Index, Walk};
+use crate::clusters::{Index, Walk};
 use crate::error::Result;
 use crate::simd::LANES;
 use crate::support::{Rows, sort};
@@ -33,11 +33,7 @@ impl Clusters {
             // A budget spent on clusters before the first key is reached would leave the row without a support.
             loop {
                 self.walk.descend(self.index.tree(), head.query(query), budget, true);
-                for judged in self.walk.frontier() {
-                    if let Child::Key(key) = judged.child {
-                        self.keys.push(u64::from(key));
-                    }
-                }
+                self.keys.extend(self.walk.keys.indices().iter().map(|&key| u64::from(key)));
                 if !self.keys.is_empty() {
                     break;
                 }

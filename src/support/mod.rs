@@ -44,6 +44,15 @@ impl Rows {
         self.indices.len()
     }
 
+    /// Adds the union of `lists` to the open row.
+    fn unite<'a>(&mut self, lists: impl Iterator<Item = &'a [u32]>) {
+        self.united.clear();
+        self.united.extend(lists.flatten().map(|&key| u64::from(key)));
+        sort(&mut self.united, &mut self.spare);
+        self.united.dedup();
+        self.indices.extend(self.united.iter().map(|&key| key as u32));
+    }
+
     /// Closes the open row.
     fn close(&mut self) {
         self.ends.push(self.indices.len());
@@ -114,13 +123,7 @@ impl Support {
                     out.close();
                 }
                 Support::Buckets(buckets) => {
-                    out.united.clear();
-                    for round in 0..buckets.rounds.len() {
-                        out.united.extend(buckets.keys(query, round, visible).iter().map(|&key| u64::from(key)));
-                    }
-                    sort(&mut out.united, &mut out.spare);
-                    out.united.dedup();
-                    out.indices.extend(out.united.iter().map(|&key| key as u32));
+                    out.unite((0..buckets.rounds.len()).map(|round| buckets.keys(query, round, visible)));
                     out.close();
                 }
                 Support::Explicit => {
@@ -237,9 +240,9 @@ mod tests {
     #[test]
     fn unite_is_a_set_union() {
         let mut rows = Rows::default();
-        rows.unite(&[9]);
+        rows.unite([&[9][..]].into_iter());
         rows.close();
-        [&[2, 5, 7][..], &[], &[1, 5, 8], &[5, 7, 9]].iter().for_each(|list| rows.unite(list));
+        rows.unite([&[2, 5, 7][..], &[], &[1, 5, 8], &[5, 7, 9]].into_iter());
         rows.close();
         assert_eq!((rows.row(0), rows.row(1)), (&[9][..], &[1, 2, 5, 7, 8, 9][..]));
     }
