@@ -10,6 +10,17 @@ pub(crate) fn filled<T: Clone>(what: &'static str, len: usize, value: T) -> Resu
     Ok(vec)
 }
 
+/// `len` times 0, or [`Error::OutOfMemory`].
+pub(crate) fn zeros(what: &'static str, len: usize) -> Result<Vec<f32>> {
+    let mut vec = with_capacity(what, len)?;
+    // Copies of copies: whole blocks of memory, where one element after the other takes a turn of a loop each.
+    vec.resize(len.min(64), 0.0);
+    while vec.len() < len {
+        vec.extend_from_within(..vec.len().min(len - vec.len()));
+    }
+    Ok(vec)
+}
+
 /// An empty vector with room for `len`, or [`Error::OutOfMemory`].
 pub(crate) fn with_capacity<T>(what: &'static str, len: usize) -> Result<Vec<T>> {
     let mut vec = Vec::new();

@@ -4,6 +4,7 @@ use crate::error::{Error, Result, number};
 use crate::memory;
 use crate::options::{Features, Method, Options, Support};
 use crate::shape::{MAX_SIZE, Shape};
+use crate::support::sort;
 
 /// Share of the keys that is kept per query when no budget is given.
 pub const DEFAULT_BUDGET: f64 = 0.125;
@@ -263,13 +264,11 @@ impl Csr {
             indices: memory::with_capacity(what, indices.len())?,
         };
         csr.indptr.push(0);
-        let mut row = Vec::new();
+        let (mut row, mut spare) = (Vec::new(), Vec::new());
         for bounds in indptr.windows(2) {
             row.clear();
-            // As u64, like every other sort of the crate: one more copy of the sorting code would not fit the
-            // wasm's size limit.
             row.extend(indices[bounds[0] as usize..bounds[1] as usize].iter().map(|&key| u64::from(key)));
-            row.sort_unstable();
+            sort(&mut row, &mut spare);
             row.dedup();
             csr.indices.extend(row.iter().map(|&key| key as u32));
             csr.indptr.push(csr.indices.len() as u32);

@@ -18,7 +18,11 @@ export interface Stats {
   features: number;
   /** Workers that shared the call; 1 also where it ran on the thread that calls. */
   workers: number;
-  /** Milliseconds by phase; all workers together. */
+  /**
+   * Milliseconds by phase; all workers together. Of `attention`: "prepare" (scaling and packing), "project" (feature maps),
+   * "search" (hashing, clustering, listing the keys of a row), "sort", "gather" (queries, keys and values that share a
+   * bucket), "tiles" (logits, softmax, weighted values) and "lowRank" (the low-rank state, and what queries read from it).
+   */
   phases: Record<string, number>;
 }
 

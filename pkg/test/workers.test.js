@@ -91,7 +91,7 @@ test("the work is shared, and what was spent is added up", async () => {
   assert.equal(one.workers, 1);
   assert.equal(stats.workers, 3);
   assert(stats.peakBytes > one.peakBytes && stats.peakBytes < 4 * one.peakBytes);
-  assert(stats.phases.rows > 0 && stats.milliseconds > 0);
+  assert(stats.phases.tiles > 0 && stats.milliseconds > 0);
   // The rows of one head are shared, unless each needs those before it.
   for (const [causal, workers] of [
     [false, 3],

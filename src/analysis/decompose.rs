@@ -6,7 +6,7 @@ use web_time::Instant;
 
 use crate::analysis::RelativeError;
 use crate::attention::{BLOCK, Exact, Head, Inputs, LowRank, LowRankRow, Rest, RowResult, RowStats, Scratch, Stats};
-use crate::attention::{Clustered, ClusteredRow, Phase};
+use crate::attention::{Clock, Clustered, ClusteredRow, Phase};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::options::Options;
@@ -197,9 +197,12 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
         let walk = plan.cluster_walk();
         Ok(Parts {
             exact: Exact::new(&head)?,
-            support: if walk.is_some() { None } else { Support::new(plan, &head, &self.inputs.q)? },
+            support: if walk.is_some() { None } else { Support::new(plan, &head, &self.inputs.q, &mut Clock::new())? },
             // No lag: the picture shows the low-rank part on the support too.
-            low_rank: plan.feature_map().map(|map| LowRank::new(map, plan, &head, None)).transpose()?,
+            low_rank: plan
+                .feature_map()
+                .map(|map| LowRank::new(map, plan, &head, None, &mut Clock::new()))
+                .transpose()?,
             clustered: walk.map(|(budget, to_keys)| Clustered::new(plan, &head, budget, to_keys)).transpose()?,
             head,
         })
@@ -214,7 +217,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
         for first in block.clone().step_by(LANES) {
             let last = block.end.min(first + LANES);
             exact.logits(head, first..last, &mut logits);
-            let low_rank_rows = low_rank.as_mut().map(|part| part.rows(head, first, last));
+            let low_rank_rows = low_rank.as_mut().map(|part| part.rows(head, first, last, &mut Clock::new()));
             if let Some(support) = support {
                 support.rows(&self.plan, head, first..last, &mut self.rows)?;
                 self.support_entries += self.rows.entries() as u64;

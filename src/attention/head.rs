@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::memory;
 use crate::plan::Plan;
-use crate::simd::Panels;
+use crate::simd::{Panels, scale_columns};
 
 /// Elements of scaled queries and keys saturate here: their inner product then stays finite in f32 for
 /// every head dimension.
@@ -38,7 +38,15 @@ impl Head {
         let (k, v) = (&k[..keys * shape.dim], &v[..keys * shape.value_dim]);
         let scaled = |what, tokens: &[f32], factor: f64| -> Result<Vec<f32>> {
             let mut out = memory::with_capacity(what, tokens.len())?;
-            out.extend(tokens.iter().map(|&x| saturate(f64::from(x) * factor, QK_LIMIT)));
+            out.extend_from_slice(tokens);
+            let mut rest = &mut out[..];
+            // Most are: 1 / sqrt(64) is a power of two.
+            if f64::from(factor as f32) == factor {
+                let (rows, last) = rest.as_chunks_mut();
+                scale_columns(rows, factor as f32, QK_LIMIT as f32);
+                rest = last;
+            }
+            rest.iter_mut().for_each(|x| *x = saturate(f64::from(*x) * factor, QK_LIMIT));
             Ok(out)
         };
         let mut v = Panels::from_rows("values", v, keys, shape.value_dim)?;
@@ -81,5 +89,12 @@ impl Head {
 
 /// `x` held within `limit` of zero. A product that overflows f32 saturates too.
 pub(crate) fn saturate(x: f64, limit: f64) -> f32 {
-    x.clamp(-limit, limit) as f32
+    // Not `clamp`, which can panic as far as the compiler sees, and brings the formatting of numbers with it.
+    (if x > limit {
+        limit
+    } else if x < -limit {
+        -limit
+    } else {
+        x
+    }) as f32
 }

@@ -1,14 +1,18 @@
 //! The low-rank part of a head: what a row would be if every entry were `f(q)·f(k)`, and single entries of it.
 
 use crate::attention::Head;
+use crate::attention::clock::{Clock, Task};
 use crate::attention::prefix::Prefix;
 use crate::error::Result;
 use crate::features::{Balance, FeatureMap, KeyFeatures, QueryTile};
 use crate::plan::{FeaturePlan, Plan};
-use crate::simd::{LANES, Lanes, Panels, pair_products, panel_count, product};
+use crate::simd::{LANES, Lanes, Panels, pair_products, panel_count, product, row_product};
 
 /// Keys whose products are summed in f32 before the sum is carried on in f64.
-const BLOCK: usize = 256;
+const BLOCK: usize = 512;
+
+/// Keys whose features and values, 16 of each, stay in the first-level cache.
+const PIECE: usize = 128;
 
 /// The low-rank part of one row. Masses and entries are in units of `exp(log_scale)`.
 pub(crate) struct LowRankRow {
@@ -31,6 +35,8 @@ pub(crate) struct LowRankRow {
 pub(crate) struct Whole {
     map: FeatureMap,
     keys: KeyFeatures,
+    /// What query features start from.
+    starts: Vec<f32>,
     /// Key features times values, `[features, value_dim]`.
     state: Panels,
 }
@@ -46,21 +52,41 @@ pub(crate) enum LowRank {
 impl LowRank {
     /// The sums of a row leave out the last `lag` keys that it sees, which only a causal head may ask for.
     /// O(keys · features · (dim + value_dim)).
-    pub fn new(features: FeaturePlan, plan: &Plan, head: &Head, lag: Option<usize>) -> Result<LowRank> {
+    pub fn new(
+        features: FeaturePlan,
+        plan: &Plan,
+        head: &Head,
+        lag: Option<usize>,
+        clock: &mut Clock,
+    ) -> Result<LowRank> {
         let map = FeatureMap::new(features, plan, head)?;
         if head.causal {
-            return Ok(LowRank::Prefix(Box::new(Prefix::new(map, head, lag)?)));
+            let prefix = Prefix::new(map, head, lag)?;
+            clock.lap(Task::Project);
+            return Ok(LowRank::Prefix(Box::new(prefix)));
         }
         let keys = KeyFeatures::new(&map, head)?;
+        clock.lap(Task::Project);
         let state = state(&keys.panels, &head.v)?;
-        Ok(LowRank::Whole(Box::new(Whole { map, keys, state })))
+        clock.lap(Task::LowRank);
+        Ok(LowRank::Whole(Box::new(Whole { starts: map.starts(&keys.log_scale), map, keys, state })))
     }
 
     /// Rows `first..last` (at most 16), in order: a causal state moves forward only.
-    pub fn rows(&mut self, head: &Head, first: usize, last: usize) -> Vec<LowRankRow> {
-        match self {
-            LowRank::Whole(whole) => whole.rows(head, first, last),
+    pub fn rows(&mut self, head: &Head, first: usize, last: usize, clock: &mut Clock) -> Vec<LowRankRow> {
+        let rows = match self {
+            LowRank::Whole(whole) => whole.rows(head, first, last, clock),
             LowRank::Prefix(prefix) => prefix.rows(head, first, last),
+        };
+        clock.lap(Task::LowRank);
+        rows
+    }
+
+    /// The part of a head that is not causal.
+    pub fn whole(&self) -> Option<&Whole> {
+        match self {
+            LowRank::Whole(whole) => Some(whole),
+            LowRank::Prefix(_) => None,
         }
     }
 
@@ -85,34 +111,55 @@ impl LowRank {
     }
 }
 
+/// Up to 16 consecutive rows, lane by lane; masses and entries of each in units of its `exp(log_scale)`.
+pub(crate) struct LowRankTile {
+    /// `[padded features, 16]`, at most 1 in size.
+    pub features: Vec<Lanes>,
+    pub log_scale: [f64; LANES],
+    /// Sum of the entries.
+    pub mass: Lanes,
+    /// Sum of their sizes, cancellation inside an entry included.
+    pub size: Lanes,
+    /// Sum of entry times value, `[value panels, 16 rows]`.
+    pub readout: Vec<Lanes>,
+}
+
 impl Whole {
-    fn rows(&self, head: &Head, first: usize, last: usize) -> Vec<LowRankRow> {
-        let QueryTile { features, log_scale } = self.map.queries(head, first, last, &self.keys.log_scale);
-        let mut readout = vec![[0.0; LANES]; LANES * self.state.count()];
-        for (p, tile) in readout.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-            product(&features, self.state.panel(p), tile, false);
+    /// `[keys, features]`, each feature in units of its largest over the keys.
+    pub fn keys(&self) -> &Panels {
+        &self.keys.panels
+    }
+
+    /// Rows `first..last`, at most 16. Reading the state is left to the caller's lap.
+    pub fn tile(&self, head: &Head, first: usize, last: usize, clock: &mut Clock) -> LowRankTile {
+        let QueryTile { features, log_scale } = self.map.queries(head, first, last, &self.starts);
+        clock.lap(Task::Project);
+        let mut readout = vec![[0.0; LANES]; self.state.count() * LANES];
+        for (p, tile) in readout.as_chunks_mut().0.iter_mut().enumerate() {
+            product(&features[..self.state.rows()], self.state.panel(p), tile, false);
         }
-        (0..last - first)
-            .map(|lane| {
-                let mut own = vec![[0.0; LANES]; panel_count(features.len())];
-                let (mut mass, mut size) = (0.0, 0.0);
-                for (r, lanes) in features.iter().enumerate() {
-                    let f = f64::from(lanes[lane]);
-                    own[r / LANES][r % LANES] = lanes[lane];
-                    mass += f * self.keys.sum[r];
-                    size += f.abs() * self.keys.size[r];
-                }
-                LowRankRow {
-                    features: own,
-                    log_scale: log_scale[lane],
-                    mass,
-                    size,
-                    readout: readout.iter().skip(lane).step_by(LANES).copied().collect(),
-                    complement: false,
-                    key_scale: Vec::new(),
-                }
-            })
-            .collect()
+        let mass = row_product(&self.keys.sum, &features);
+        let size = if self.map.is_log() {
+            mass
+        } else {
+            let sizes: Vec<Lanes> = features.iter().map(|row| row.map(f32::abs)).collect();
+            row_product(&self.keys.size, &sizes)
+        };
+        LowRankTile { features, log_scale, mass, size, readout }
+    }
+
+    fn rows(&self, head: &Head, first: usize, last: usize, clock: &mut Clock) -> Vec<LowRankRow> {
+        let tile = self.tile(head, first, last, clock);
+        let row = |lane: usize| LowRankRow {
+            features: tile.features.as_chunks::<LANES>().0.iter().map(|panel| panel.map(|row| row[lane])).collect(),
+            log_scale: tile.log_scale[lane],
+            mass: f64::from(tile.mass[lane]),
+            size: f64::from(tile.size[lane]),
+            readout: tile.readout.iter().skip(lane).step_by(LANES).copied().collect(),
+            complement: false,
+            key_scale: Vec::new(),
+        };
+        (0..last - first).map(row).collect()
     }
 }
 
@@ -124,7 +171,9 @@ fn state(keys: &Panels, values: &Panels) -> Result<Panels> {
             let mut sums = [[0.0f64; LANES]; LANES];
             for (a, b) in keys.panel(r).chunks(BLOCK).zip(values.panel(p).chunks(BLOCK)) {
                 let mut tile = [[0.0; LANES]; LANES];
-                product(a, b, &mut tile, false);
+                for (a, b) in a.chunks(PIECE).zip(b.chunks(PIECE)) {
+                    product(a, b, &mut tile, true);
+                }
                 sums.as_flattened_mut().iter_mut().zip(tile.as_flattened()).for_each(|(sum, &x)| *sum += f64::from(x));
             }
             for (out, sum) in state.panel_mut(p)[r * LANES..].iter_mut().zip(&sums) {

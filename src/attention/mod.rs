@@ -1,5 +1,7 @@
 //! The estimators: support x feature map, and the streamed exact one.
 
+mod blocks;
+mod clock;
 mod clustered;
 mod exact;
 mod head;
@@ -11,6 +13,8 @@ mod prefix;
 mod rows;
 mod run;
 
+pub use clock::Phase;
+pub(crate) use clock::{Clock, Task};
 pub(crate) use clustered::{Clustered, ClusteredRow};
 pub(crate) use exact::{BLOCK, Exact, RowStats};
 pub(crate) use head::{Head, saturate};
@@ -18,7 +22,7 @@ pub(crate) use low_rank::{LowRank, LowRankRow};
 pub use part::Part;
 pub(crate) use rows::{Rest, RowResult, Scratch};
 pub(crate) use run::Engine;
-pub use run::{Inputs, Phase, Run, Stats};
+pub use run::{Inputs, Run, Stats};
 
 use crate::error::Result;
 use crate::options::Options;

@@ -23,6 +23,15 @@ pub struct Part {
     pub output: Range<usize>,
 }
 
+impl Part {
+    /// Where the rows of `queries` of slice `slice` lie in the part's own output.
+    pub(super) fn output_of(&self, plan: &Plan, slice: usize, queries: Range<usize>) -> Range<usize> {
+        let dim = plan.shape.value_dim;
+        let start = plan.shape.output_range(slice).start + queries.start * dim - self.output.start;
+        start..start + queries.len() * dim
+    }
+}
+
 impl Plan {
     /// Part `index` of `count`, which take about the same work: whole heads, and blocks of 64 queries where rows are most of
     /// the work, which is of exact attention and, unless causal, of landmarks. `None` if it has no rows, which happens where there are more parts than heads or blocks, for an `index` that is

@@ -46,9 +46,16 @@ impl Prefix {
 
     /// The rows of queries `first..last`, at most 16; queries must come in ascending order.
     pub fn rows(&mut self, head: &Head, first: usize, last: usize) -> Vec<LowRankRow> {
-        let features = self.map.unscaled_queries(head, first, last);
+        let starts = self.map.starts(&vec![0.0; panel_count(self.map.count()) * LANES]);
+        let (features, lowered) = self.map.unscaled_queries(head, first, last, &starts);
+        let count = self.map.count();
         (first..last)
-            .map(|query| self.row(head, query, features.iter().map(|lanes| lanes[query - first]).collect()))
+            .map(|query| {
+                let lane = query - first;
+                let mut row = self.row(head, query, features[..count].iter().map(|lanes| lanes[lane]).collect());
+                row.log_scale -= f64::from(lowered[lane]);
+                row
+            })
             .collect()
     }
 

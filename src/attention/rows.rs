@@ -18,10 +18,10 @@ use crate::plan::Plan;
 use crate::simd::{LANES, Lanes, accumulate_rows, exp_from, gather_columns, row_product};
 
 /// Rounding error of a low-rank sum, relative to the sizes of its terms.
-const ROUNDING: f64 = f32::EPSILON as f64;
+pub(super) const ROUNDING: f64 = f32::EPSILON as f64;
 
 /// What that error may be, relative to the row's normaliser.
-const TOLERANCE: f64 = 2e-6;
+pub(super) const TOLERANCE: f64 = 2e-6;
 
 /// Weights saturate here, which only a Taylor row whose masses nearly cancel can reach: with values up to
 /// 10²⁹ every term stays finite.

@@ -4,16 +4,15 @@
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use web_time::Instant;
-
-use crate::attention::{BLOCK, Clustered, Exact, Head, LowRank, Part, Scratch};
+use crate::attention::blocks::Blocks;
+use crate::attention::{BLOCK, Clock, Clustered, Exact, Head, LowRank, Part, Phase, Scratch, Task};
 use crate::clusters::Tree;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::options::Method;
 use crate::plan::{Plan, SupportPlan};
 use crate::shape::Tensor;
-use crate::simd::{LANES, instruction_set};
+use crate::simd::{LANES, all_finite, instruction_set};
 use crate::support::{Rows, Support};
 
 /// The three tensors of a call, owned or borrowed.
@@ -37,7 +36,8 @@ impl<D: Deref<Target = [f32]>> Inputs<D> {
     fn check_part(&self, plan: &Plan, part: &Part) -> Result<()> {
         plan.check_lengths([self.q.len(), self.k.len(), self.v.len()], part)?;
         for (name, data, range) in [("q", &self.q, &part.q), ("k", &self.k, &part.k), ("v", &self.v, &part.v)] {
-            if let Some(index) = data.iter().position(|x| !x.is_finite()) {
+            if !all_finite(data) {
+                let index = data.iter().position(|x| !x.is_finite()).unwrap_or(0);
                 return Err(Error::NonFinite { name, index: range.start + index, value: data[index] });
             }
         }
@@ -104,16 +104,6 @@ impl Stats {
     }
 }
 
-/// A named part of a call's time.
-#[derive(Debug, Clone)]
-pub struct Phase {
-    /// `"prepare"` (scaling and packing), `"support"` (hashing, sorting, listing), `"features"` (mapping, summing, reading)
-    /// or `"rows"` (logits, softmax, values).
-    pub name: &'static str,
-    /// Time spent in it.
-    pub milliseconds: f64,
-}
-
 /// A plan being carried out. Call [`step`](Run::step) until [`is_done`](Run::is_done), then
 /// [`finish`](Run::finish).
 pub struct Run<D> {
@@ -128,6 +118,8 @@ pub(crate) struct Engine {
     output: Vec<f32>,
     /// The next row, counted as those of the part.
     row: usize,
+    /// Share done of the work that comes before the rows of this head.
+    ahead: f64,
     head: Option<Prepared>,
     scratch: Scratch,
     rows: Rows,
@@ -147,16 +139,8 @@ struct Prepared {
 
 enum Estimator {
     Exact(Exact),
-    Parts { support: Support, low_rank: Option<LowRank> },
+    Parts { support: Support, low_rank: Option<LowRank>, blocks: Option<Blocks> },
     Clustered(Box<Clustered>),
-}
-
-#[derive(Default)]
-struct Clock {
-    prepare: f64,
-    support: f64,
-    features: f64,
-    rows: f64,
 }
 
 impl<D: Deref<Target = [f32]>> Run<D> {
@@ -211,11 +195,12 @@ impl Engine {
     }
 
     pub fn of_part(plan: Arc<Plan>, part: Part) -> Result<Engine> {
-        let output = memory::filled("the output", part.output.len(), 0.0)?;
+        let output = memory::zeros("the output", part.output.len())?;
         Ok(Engine {
             plan,
             output,
             row: part.rows.start,
+            ahead: 0.0,
             part,
             head: None,
             scratch: Scratch::default(),
@@ -223,7 +208,7 @@ impl Engine {
             support_entries: 0,
             clusters: 0,
             entropy: None,
-            clock: Clock::default(),
+            clock: Clock::new(),
         })
     }
 
@@ -242,13 +227,18 @@ impl Engine {
     }
 
     pub fn fraction(&self) -> f64 {
-        (self.row - self.part.rows.start) as f64 / self.part.rows.len() as f64
+        let done = self.row - self.part.rows.start;
+        let queries = self.plan.shape.queries;
+        let under_way = (queries - self.row % queries).min(self.part.rows.end - self.row);
+        // Work ahead of the rows is most of the work on them.
+        (done as f64 + 0.9 * self.ahead * under_way as f64) / self.part.rows.len() as f64
     }
 
     pub fn step<D: Deref<Target = [f32]>>(&mut self, inputs: &Inputs<D>) -> Result<()> {
         if self.is_done() {
             return Ok(());
         }
+        self.clock.start();
         let queries = self.plan.shape.queries;
         let slice = self.row / queries;
         let first = slice * queries;
@@ -256,30 +246,29 @@ impl Engine {
         if self.plan.key_lengths[self.plan.shape.batch_of(slice)] == 0 {
             // Fully masked: the output is zero already.
             self.row = end;
-        } else if let Some(prepared) = self.head.take() {
-            let block = self.row..end.min(self.row + BLOCK);
-            self.row = block.end;
-            self.head = Some(self.compute(prepared, block.start - first..block.end - first)?);
+        } else if let Some(mut prepared) = self.head.take() {
+            if !self.advance(&mut prepared) {
+                let block = self.row..end.min(self.row + BLOCK);
+                self.row = block.end;
+                prepared = self.compute(prepared, block.start - first..block.end - first)?;
+            }
+            self.head = Some(prepared);
         } else {
-            self.head = Some(self.prepare(inputs, slice)?);
+            self.head = Some(self.prepare(inputs, slice, self.row - first..end - first)?);
         }
         if self.row == end {
             self.head = None;
+            self.ahead = 0.0;
         }
         Ok(())
     }
 
     pub fn finish(self) -> (Tensor, Stats) {
-        let phases = [
-            ("prepare", self.clock.prepare),
-            ("support", self.clock.support),
-            ("features", self.clock.features),
-            ("rows", self.clock.rows),
-        ];
+        let phases = self.clock.phases();
         let stats = Stats {
-            milliseconds: phases.iter().map(|phase| phase.1).sum(),
+            milliseconds: phases.iter().map(|phase| phase.milliseconds).sum(),
             support_entries: self.support_entries,
-            phases: phases.into_iter().map(|(name, milliseconds)| Phase { name, milliseconds }).collect(),
+            phases,
             ..Stats::of(&self.plan, &self.part, self.clusters)
         };
         let shape = match self.plan.is_whole(&self.part) {
@@ -289,73 +278,124 @@ impl Engine {
         (Tensor { data: self.output, shape }, stats)
     }
 
-    fn prepare<D: Deref<Target = [f32]>>(&mut self, inputs: &Inputs<D>, slice: usize) -> Result<Prepared> {
-        let head = timed(&mut self.clock.prepare, || inputs.head_of_part(&self.plan, &self.part, slice))?;
+    fn prepare<D: Deref<Target = [f32]>>(
+        &mut self,
+        inputs: &Inputs<D>,
+        slice: usize,
+        queries: Range<usize>,
+    ) -> Result<Prepared> {
+        let head = inputs.head_of_part(&self.plan, &self.part, slice)?;
+        self.clock.lap(Task::Prepare);
         if let Some((budget, to_keys)) = self.plan.cluster_walk() {
-            let clustered = timed(&mut self.clock.support, || Clustered::new(&self.plan, &head, budget, to_keys))?;
+            let clustered = Clustered::new(&self.plan, &head, budget, to_keys)?;
+            self.clock.lap(Task::Search);
             return Ok(Prepared { head, estimator: Estimator::Clustered(Box::new(clustered)) });
         }
-        let support = timed(&mut self.clock.support, || {
-            Support::new(&self.plan, &head, inputs.queries(&self.plan, &self.part, slice))
-        })?;
+        let raw_queries = inputs.queries(&self.plan, &self.part, slice);
+        let support = Support::new(&self.plan, &head, raw_queries, &mut self.clock)?;
+        self.clock.lap(Task::Search);
         let Some(support) = support else {
-            let exact = timed(&mut self.clock.prepare, || Exact::new(&head))?;
+            let exact = Exact::new(&head)?;
+            self.clock.lap(Task::Prepare);
             return Ok(Prepared { head, estimator: Estimator::Exact(exact) });
         };
         let lag = match self.plan.support {
             SupportPlan::Window { size } => Some(size),
             _ => None,
         };
-        let low_rank = timed(&mut self.clock.features, || {
-            self.plan.feature_map().map(|features| LowRank::new(features, &self.plan, &head, lag)).transpose()
-        })?;
-        Ok(Prepared { head, estimator: Estimator::Parts { support, low_rank } })
+        let features = self.plan.feature_map();
+        let low_rank =
+            features.map(|features| LowRank::new(features, &self.plan, &head, lag, &mut self.clock)).transpose()?;
+        let whole = low_rank.as_ref().and_then(LowRank::whole);
+        let blocks = support.rounds(&head).map(|rounds| Blocks::new(&head, rounds.len(), whole, queries));
+        Ok(Prepared { head, estimator: Estimator::Parts { blocks: blocks.transpose()?, support, low_rank } })
+    }
+
+    /// Does a piece of the work that serves rows of a whole head; false if there is none left.
+    fn advance(&mut self, prepared: &mut Prepared) -> bool {
+        let Prepared { head, estimator } = prepared;
+        let Estimator::Parts { support, low_rank, blocks: Some(blocks) } = estimator else { return false };
+        let Some(rounds) = support.rounds(head) else { return false };
+        let output = self.part.output_of(&self.plan, head.slice, blocks.queries());
+        let whole = low_rank.as_ref().and_then(LowRank::whole);
+        let more = blocks.step(head, rounds, whole, &mut self.output[output], &mut self.clock);
+        self.ahead = if more { blocks.fraction(rounds) } else { 1.0 };
+        more
     }
 
     fn compute(&mut self, mut prepared: Prepared, block: Range<usize>) -> Result<Prepared> {
         let Prepared { head, estimator } = &mut prepared;
         let dim = head.value_dim;
-        let slice = self.plan.shape.output_range(head.slice);
-        let start = slice.start + block.start * dim - self.part.output.start;
-        let output = &mut self.output[start..start + block.len() * dim];
+        let output = self.part.output_of(&self.plan, head.slice, block.clone());
+        let output = &mut self.output[output];
         match estimator {
             Estimator::Exact(exact) => {
-                timed(&mut self.clock.rows, || match &mut self.entropy {
+                match &mut self.entropy {
                     Some(total) => {
                         let rows = exact.rows_with_stats(head, block.clone(), output);
                         *total += rows.iter().map(|row| row.entropy).sum::<f64>();
                     }
                     None => exact.rows(head, block.clone(), output),
-                });
+                }
+                self.clock.lap(Task::Tiles);
                 self.support_entries += block.map(|query| head.visible(query) as u64).sum::<u64>();
             }
             Estimator::Clustered(clustered) => {
-                timed(&mut self.clock.rows, || -> Result<()> {
-                    for (query, out) in block.zip(output.chunks_exact_mut(dim)) {
-                        let row = clustered.row(head, query, out)?;
-                        self.support_entries += row.entries as u64;
-                        self.clusters += row.clusters as u64;
-                    }
-                    Ok(())
-                })?;
+                for (query, out) in block.zip(output.chunks_exact_mut(dim)) {
+                    let row = clustered.row(head, query, out)?;
+                    self.support_entries += row.entries as u64;
+                    self.clusters += row.clusters as u64;
+                }
+                self.clock.lap(Task::Tiles);
             }
-            Estimator::Parts { support, low_rank } => {
-                for (first, output) in block.clone().step_by(LANES).zip(output.chunks_mut(LANES * dim)) {
-                    let last = block.end.min(first + LANES);
-                    timed(&mut self.clock.support, || support.rows(&self.plan, head, first..last, &mut self.rows))?;
-                    self.support_entries += self.rows.entries() as u64;
-                    let features =
-                        timed(&mut self.clock.features, || low_rank.as_mut().map(|part| part.rows(head, first, last)));
-                    timed(&mut self.clock.rows, || {
-                        for (n, out) in output.chunks_exact_mut(dim).enumerate() {
-                            let row = low_rank.as_ref().zip(features.as_ref().map(|rows| &rows[n]));
-                            self.scratch.row(head, first + n, self.rows.row(n), row, out);
+            Estimator::Parts { support, low_rank, blocks: Some(blocks) } => {
+                // Of rounds there are none: the rows were not started ahead.
+                if let (Some([]), Some(part)) = (support.rounds(head), low_rank.as_ref().and_then(LowRank::whole)) {
+                    let output = self.part.output_of(&self.plan, head.slice, blocks.queries());
+                    blocks.start(head, part, &mut self.output[output], &mut self.clock);
+                }
+                for first in block.clone().step_by(LANES) {
+                    let queries = first..block.end.min(first + LANES);
+                    let output = self.part.output_of(&self.plan, head.slice, queries.clone());
+                    let (output, entries) = (&mut self.output[output], &mut self.support_entries);
+                    let left = blocks.finish(head, queries.clone(), low_rank.is_some(), output, entries);
+                    self.clock.lap(Task::Tiles);
+                    for (lane, query) in queries.enumerate() {
+                        if left >> lane & 1 == 1 {
+                            self.row_pass(head, support, low_rank, query..query + 1)?;
                         }
-                    });
+                    }
+                }
+            }
+            Estimator::Parts { support, low_rank, blocks: None } => {
+                for first in block.clone().step_by(LANES) {
+                    self.row_pass(head, support, low_rank, first..block.end.min(first + LANES))?;
                 }
             }
         }
         Ok(prepared)
+    }
+
+    /// One by one, at most 16 rows.
+    fn row_pass(
+        &mut self,
+        head: &Head,
+        support: &mut Support,
+        low_rank: &mut Option<LowRank>,
+        queries: Range<usize>,
+    ) -> Result<()> {
+        let first = queries.start;
+        let output = self.part.output_of(&self.plan, head.slice, queries.clone());
+        support.rows(&self.plan, head, queries.clone(), &mut self.rows)?;
+        self.clock.lap(Task::Search);
+        self.support_entries += self.rows.entries() as u64;
+        let features = low_rank.as_mut().map(|part| part.rows(head, first, queries.end, &mut self.clock));
+        for (n, out) in self.output[output].chunks_exact_mut(head.value_dim).enumerate() {
+            let row = low_rank.as_ref().zip(features.as_ref().map(|rows| &rows[n]));
+            self.scratch.row(head, first + n, self.rows.row(n), row, out);
+        }
+        self.clock.lap(Task::Tiles);
+        Ok(())
     }
 }
 
@@ -376,18 +416,10 @@ impl Plan {
         let head = Head::bytes(self) + Support::bytes(self);
         let estimator = match self.support {
             SupportPlan::All => Exact::bytes(shape.keys, shape.dim, shape.value_dim),
-            _ if self.feature_map().is_some() => LowRank::bytes(self) + Scratch::bytes(self),
+            _ if self.feature_map().is_some() => LowRank::bytes(self) + Scratch::bytes(self) + Blocks::bytes(self),
             _ if self.support == SupportPlan::Empty => Tree::bytes(shape.keys, shape.dim, shape.value_dim),
-            _ => Scratch::bytes(self),
+            _ => Scratch::bytes(self) + Blocks::bytes(self),
         };
         head + estimator
     }
-}
-
-/// Runs `work` and adds the time it took to `milliseconds`.
-fn timed<T>(milliseconds: &mut f64, work: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
-    let result = work();
-    *milliseconds += start.elapsed().as_secs_f64() * 1e3;
-    result
 }

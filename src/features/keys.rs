@@ -3,7 +3,7 @@
 use super::FeatureMap;
 use crate::attention::Head;
 use crate::error::Result;
-use crate::simd::{LANES, Panels, exp_tile};
+use crate::simd::{LANES, Panels, exp_tile, largest};
 
 /// Keys summed in f32 before the sum is carried on in f64.
 const BLOCK: usize = 64;
@@ -16,51 +16,49 @@ const BLOCK: usize = 64;
 pub(crate) struct KeyFeatures {
     /// `[keys, features]`, at most 1 in size.
     pub panels: Panels,
-    /// Logarithm of what each feature was divided by.
+    /// Logarithm of what each feature was divided by; this and the sums are padded to whole panels.
     pub log_scale: Vec<f32>,
     /// Sum over keys of each feature.
-    pub sum: Vec<f64>,
+    pub sum: Vec<f32>,
     /// Sum over keys of each feature's size: with it, a bound on what rounding can do to a row.
-    pub size: Vec<f64>,
+    pub size: Vec<f32>,
 }
 
 impl KeyFeatures {
     /// O(keys · features · dim).
     pub fn new(map: &FeatureMap, head: &Head) -> Result<KeyFeatures> {
         let mut panels = map.keys(head)?;
-        let (count, padded) = (map.count(), panels.count() * LANES);
+        let padded = panels.count() * LANES;
         let mut log_scale = vec![0.0f32; padded];
         let (mut sum, mut size) = (vec![0.0; padded], vec![0.0; padded]);
         for p in 0..panels.count() {
             let lanes = p * LANES..(p + 1) * LANES;
             let panel = panels.panel_mut(p);
-            let mut largest = [if map.is_log() { f32::MIN } else { 0.0 }; LANES];
-            for row in panel.iter() {
-                largest.iter_mut().zip(row).for_each(|(m, x)| *m = m.max(if map.is_log() { *x } else { x.abs() }));
-            }
-            let (sum, size) = (&mut sum[lanes.clone()], &mut size[lanes.clone()]);
+            let (mut own, mut own_size) = ([0.0f64; LANES], [0.0f64; LANES]);
             if map.is_log() {
+                let largest = largest(panel, &[f32::MIN; LANES]);
                 for block in panel.chunks_mut(BLOCK) {
-                    let block_sum = exp_tile(block, &largest);
-                    sum.iter_mut().zip(block_sum).for_each(|(sum, x)| *sum += f64::from(x));
+                    own.iter_mut().zip(exp_tile(block, &largest)).for_each(|(sum, x)| *sum += f64::from(x));
                 }
-                size.copy_from_slice(sum);
-                log_scale[lanes].copy_from_slice(&largest);
+                own_size = own;
+                log_scale[lanes.clone()].copy_from_slice(&largest);
             } else {
+                let mut largest = [0.0f32; LANES];
+                for row in panel.iter() {
+                    largest.iter_mut().zip(row).for_each(|(m, x)| *m = m.max(x.abs()));
+                }
                 for row in panel.iter_mut() {
                     for (lane, x) in row.iter_mut().enumerate().filter(|&(lane, _)| largest[lane] > 0.0) {
                         *x /= largest[lane];
-                        sum[lane] += f64::from(*x);
-                        size[lane] += f64::from(x.abs());
+                        own[lane] += f64::from(*x);
+                        own_size[lane] += f64::from(x.abs());
                     }
                 }
-                log_scale[lanes].copy_from_slice(&largest.map(|x| x.max(f32::MIN_POSITIVE).ln()));
+                log_scale[lanes.clone()].copy_from_slice(&largest.map(|x| x.max(f32::MIN_POSITIVE).ln()));
             }
+            sum[lanes.clone()].copy_from_slice(&own.map(|x| x as f32));
+            size[lanes].copy_from_slice(&own_size.map(|x| x as f32));
         }
-        for list in [&mut sum, &mut size] {
-            list.truncate(count);
-        }
-        log_scale.truncate(count);
         Ok(KeyFeatures { panels, log_scale, sum, size })
     }
 }

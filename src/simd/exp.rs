@@ -107,7 +107,7 @@ pub(crate) fn exp_tile(tile: &mut [Lanes], shift: &Lanes) -> Lanes {
 /// The larger of two numbers, lane by lane.
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 #[inline(always)]
-fn larger<S: Simd>(a: f32x16<S>, b: f32x16<S>) -> f32x16<S> {
+pub(super) fn larger<S: Simd>(a: f32x16<S>, b: f32x16<S>) -> f32x16<S> {
     a.max(b)
 }
 
@@ -116,7 +116,7 @@ fn larger<S: Simd>(a: f32x16<S>, b: f32x16<S>) -> f32x16<S> {
 /// `f32x4.max`, and takes 1 %.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 #[inline(always)]
-fn larger<S: Simd>(a: f32x16<S>, b: f32x16<S>) -> f32x16<S> {
+pub(super) fn larger<S: Simd>(a: f32x16<S>, b: f32x16<S>) -> f32x16<S> {
     use core::arch::wasm32::f32x4_pmax;
     use fearless_simd::{f32x4, f32x8};
 

@@ -37,16 +37,22 @@
 //! weights: agreement between methods rests on this.
 
 mod exp;
+mod hash;
 mod outer;
 mod panels;
 mod product;
 mod search;
+mod tile;
+mod transpose;
 
 pub(crate) use exp::{exp_from, exp_moment, exp_tile, largest};
+pub(crate) use hash::nearest_axis;
 pub(crate) use outer::{add_outer, add_weighted_rows};
 pub(crate) use panels::{Panels, panel_count};
-pub(crate) use product::{accumulate_rows, gather_columns, pair_products, product, row_product};
+pub(crate) use product::{accumulate_rows, pair_products, product, row_product};
 pub(crate) use search::{add_row, copy_lanes, judge, largest_of, largest_row, replace_lane, sum};
+pub(crate) use tile::{all_finite, clamp, mask_equal, outer_sum, scale_columns, scale_rows, subtract_entries};
+pub(crate) use transpose::gather_columns;
 
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 use fearless_simd::Level;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{LANES, Lanes};
+use super::{LANES, Lanes, clamp};
 use crate::error::Result;
 use crate::memory;
 
@@ -88,7 +88,7 @@ impl Panels {
 
     /// Holds every element within `limit` of zero.
     pub fn clamp(&mut self, limit: f32) {
-        self.data.as_flattened_mut().iter_mut().for_each(|x| *x = x.clamp(-limit, limit));
+        clamp(self.data.as_flattened_mut(), limit);
     }
 
     pub fn rows(&self) -> usize {

@@ -59,22 +59,6 @@ pub(super) fn add_row_product<S: Simd>(simd: S, mut sum: f32x16<S>, row: &[f32],
     sum
 }
 
-/// Copies up to 16 rows of a row-major `[_, out.len()]` into the columns of one panel; lanes without a
-/// row become zero.
-#[inline(never)]
-pub(crate) fn gather_columns(source: &[f32], rows: &[u32], out: &mut [Lanes]) {
-    let dim = out.len();
-    for lane in 0..LANES {
-        match rows.get(lane) {
-            Some(&row) => {
-                let values = &source[row as usize * dim..(row as usize + 1) * dim];
-                out.iter_mut().zip(values).for_each(|(out, &x)| out[lane] = x);
-            }
-            None => out.iter_mut().for_each(|out| out[lane] = 0.0),
-        }
-    }
-}
-
 /// `out[p] += Σ_n weights[n] · (row indices[n] of panel p)`, n in order: a weighted sum of rows.
 #[inline(never)]
 pub(crate) fn accumulate_rows(panels: &Panels, indices: &[u32], weights: &[f32], out: &mut [Lanes]) {

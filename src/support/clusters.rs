@@ -6,7 +6,7 @@ use crate::attention::Head;
 use crate::clusters::{Index, Walk};
 use crate::error::Result;
 use crate::simd::LANES;
-use crate::support::Rows;
+use crate::support::{Rows, sort};
 
 pub(crate) struct Clusters {
     index: Index,
@@ -14,12 +14,13 @@ pub(crate) struct Clusters {
     walk: Walk,
     direct: Vec<u32>,
     keys: Vec<u64>,
+    spare: Vec<u64>,
 }
 
 impl Clusters {
     pub fn new(seed: u64, head: &Head, budget: usize) -> Result<Clusters> {
         let index = Index::new(seed, head)?;
-        Ok(Clusters { index, budget, walk: Walk::default(), direct: Vec::new(), keys: Vec::new() })
+        Ok(Clusters { index, budget, walk: Walk::default(), direct: Vec::new(), keys: Vec::new(), spare: Vec::new() })
     }
 
     /// The rows of `queries`, which must come in ascending order.
@@ -38,7 +39,7 @@ impl Clusters {
                 }
                 budget += LANES;
             }
-            self.keys.sort_unstable();
+            sort(&mut self.keys, &mut self.spare);
             out.indices.extend(self.keys.iter().map(|&key| key as u32));
             out.close();
         }

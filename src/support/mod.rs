@@ -1,13 +1,18 @@
 //! Who decides which entries are exact. A prepared support answers one question: the keys of a query.
 
+mod buckets;
 mod clusters;
 pub mod lsh;
 pub mod smyrf;
+mod sort;
 mod top_k;
 
 use std::ops::Range;
 
-use crate::attention::Head;
+pub(crate) use buckets::{Buckets, Round};
+pub(crate) use sort::sort;
+
+use crate::attention::{Clock, Head};
 use crate::clusters::Tree;
 use crate::error::Result;
 use crate::memory;
@@ -18,7 +23,9 @@ use crate::plan::{Plan, SupportPlan};
 pub(crate) struct Rows {
     ends: Vec<usize>,
     indices: Vec<u32>,
-    merged: Vec<u32>,
+    /// Lists to be united, and scratch of the same length.
+    united: Vec<u64>,
+    spare: Vec<u64>,
 }
 
 impl Rows {
@@ -37,26 +44,13 @@ impl Rows {
         self.indices.len()
     }
 
-    /// Adds an ascending list to the open row, each key once: a merge.
-    fn unite(&mut self, list: &[u32]) {
-        let start = self.ends.last().copied().unwrap_or(0);
-        if self.indices.len() == start {
-            self.indices.extend_from_slice(list);
-            return;
-        }
-        self.merged.clear();
-        let mut list = list.iter().copied().peekable();
-        for &key in &self.indices[start..] {
-            while let Some(other) = list.next_if(|&other| other <= key) {
-                if other < key {
-                    self.merged.push(other);
-                }
-            }
-            self.merged.push(key);
-        }
-        self.merged.extend(list);
-        self.indices.truncate(start);
-        self.indices.extend_from_slice(&self.merged);
+    /// Adds the union of `lists` to the open row.
+    fn unite<'a>(&mut self, lists: impl Iterator<Item = &'a [u32]>) {
+        self.united.clear();
+        self.united.extend(lists.flatten().map(|&key| u64::from(key)));
+        sort(&mut self.united, &mut self.spare);
+        self.united.dedup();
+        self.indices.extend(self.united.iter().map(|&key| key as u32));
     }
 
     /// Closes the open row.
@@ -70,8 +64,7 @@ pub(crate) enum Support {
     Empty,
     Window { size: usize },
     TopK(top_k::TopK),
-    Lsh(lsh::Lsh),
-    Smyrf(smyrf::Smyrf),
+    Buckets(Buckets),
     Clusters(Box<clusters::Clusters>),
     Explicit,
 }
@@ -79,23 +72,32 @@ pub(crate) enum Support {
 impl Support {
     /// Hashes and sorts where there is something to hash and sort. `None` for the full support. `raw_queries` are
     /// those of the head, not scaled: a hash must not depend on the temperature, not even by rounding.
-    pub fn new(plan: &Plan, head: &Head, raw_queries: &[f32]) -> Result<Option<Support>> {
+    pub fn new(plan: &Plan, head: &Head, raw_queries: &[f32], clock: &mut Clock) -> Result<Option<Support>> {
+        let seed = plan.seed;
         Ok(Some(match plan.support {
             SupportPlan::All => return Ok(None),
             SupportPlan::Empty => Support::Empty,
             SupportPlan::Window { size } => Support::Window { size },
             SupportPlan::TopK { count } => Support::TopK(top_k::TopK::new(head, count)?),
             SupportPlan::Lsh { rounds, chunk } => {
-                Support::Lsh(lsh::Lsh::new(plan.seed, head, raw_queries, rounds, chunk)?)
+                Support::Buckets(lsh::buckets(seed, head, raw_queries, rounds, chunk, clock)?)
             }
             SupportPlan::Smyrf { cluster, rounds } => {
-                Support::Smyrf(smyrf::Smyrf::new(plan.seed, head, raw_queries, cluster, rounds)?)
+                Support::Buckets(smyrf::buckets(seed, head, raw_queries, cluster, rounds, clock)?)
             }
-            SupportPlan::Clusters { count } => {
-                Support::Clusters(Box::new(clusters::Clusters::new(plan.seed, head, count)?))
-            }
+            SupportPlan::Clusters { count } => Support::Clusters(Box::new(clusters::Clusters::new(seed, head, count)?)),
             SupportPlan::Explicit(_) => Support::Explicit,
         }))
+    }
+
+    /// The rounds of hashing, none for an empty support; `None` for one that does not consist of blocks.
+    pub fn rounds(&self, head: &Head) -> Option<&[Round]> {
+        match self {
+            _ if head.causal => None,
+            Support::Empty => Some(&[]),
+            Support::Buckets(buckets) => Some(&buckets.rounds),
+            _ => None,
+        }
     }
 
     /// The keys of each of `queries`, at most 16 of them; queries must come in ascending order.
@@ -120,12 +122,8 @@ impl Support {
                     out.indices.extend(band.start.min(visible) as u32..band.end.min(visible) as u32);
                     out.close();
                 }
-                Support::Lsh(lsh) => {
-                    (0..lsh.rounds()).for_each(|round| out.unite(lsh.keys(query, round, visible)));
-                    out.close();
-                }
-                Support::Smyrf(smyrf) => {
-                    (0..smyrf.rounds()).for_each(|round| out.unite(smyrf.keys(query, round)));
+                Support::Buckets(buckets) => {
+                    out.unite((0..buckets.rounds.len()).map(|round| buckets.keys(query, round, visible)));
                     out.close();
                 }
                 Support::Explicit => {
@@ -150,7 +148,7 @@ impl Support {
             SupportPlan::Clusters { .. } => return Tree::bytes(shape.keys, shape.dim, shape.value_dim),
             SupportPlan::TopK { count } => {
                 shape.keys.next_multiple_of(16) * shape.dim * 4
-                    + (16 + 1) * top_k::capacity((*count).min(shape.keys)) * 8
+                    + (16 + 2) * top_k::capacity((*count).min(shape.keys)) * 8
             }
             SupportPlan::Lsh { rounds, .. } | SupportPlan::Smyrf { rounds, .. } => rounds * per_round,
             SupportPlan::Explicit(csr) => csr.bytes(),
@@ -180,7 +178,7 @@ pub(crate) fn sortable(x: f64, index: u32) -> u64 {
 }
 
 /// Keys grouped, ascending inside a group.
-struct Groups {
+pub(crate) struct Groups {
     keys: Vec<u32>,
     /// Where each group starts, and the end.
     starts: Vec<u32>,
@@ -205,7 +203,11 @@ impl Groups {
         self.starts[group] as usize..self.starts[group + 1] as usize
     }
 
-    fn group(&self, group: usize) -> &[u32] {
+    pub fn count(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    pub fn group(&self, group: usize) -> &[u32] {
         &self.keys[self.range(group)]
     }
 }
@@ -238,9 +240,9 @@ mod tests {
     #[test]
     fn unite_is_a_set_union() {
         let mut rows = Rows::default();
-        rows.unite(&[9]);
+        rows.unite([&[9][..]].into_iter());
         rows.close();
-        [&[2, 5, 7][..], &[], &[1, 5, 8], &[5, 7, 9]].iter().for_each(|list| rows.unite(list));
+        rows.unite([&[2, 5, 7][..], &[], &[1, 5, 8], &[5, 7, 9]].into_iter());
         rows.close();
         assert_eq!((rows.row(0), rows.row(1)), (&[9][..], &[1, 2, 5, 7, 8, 9][..]));
     }

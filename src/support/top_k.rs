@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::attention::Head;
 use crate::error::Result;
 use crate::simd::{LANES, Panels, product};
-use crate::support::{Rows, sortable};
+use crate::support::{Rows, sort, sortable};
 
 pub(crate) struct TopK {
     /// `[dim, keys]`.
@@ -31,7 +31,10 @@ impl TopK {
             columns.iter_mut().zip(head.query(query)).for_each(|(column, &x)| column[lane] = x);
         }
         let mut candidates: Vec<Vec<u64>> = vec![Vec::with_capacity(capacity(self.count)); queries.len()];
-        let mut scratch = Vec::with_capacity(capacity(self.count));
+        // Nothing above it can be among the smallest any more.
+        let mut limits = [u64::MAX; LANES];
+        let (mut scratch, mut spare) =
+            (Vec::with_capacity(capacity(self.count)), Vec::with_capacity(capacity(self.count)));
         for p in 0..head.visible(queries.end - 1).div_ceil(LANES) {
             let mut tile = [[0.0; LANES]; LANES];
             product(self.keys.panel(p), &columns, &mut tile, false);
@@ -39,27 +42,33 @@ impl TopK {
                 let visible = head.visible(first + lane);
                 for (key, row) in (p * LANES..visible).zip(&tile) {
                     // Negated: the smallest are the largest logits, earlier keys first.
-                    own.push(sortable(f64::from(-row[lane]), key as u32));
+                    let entry = sortable(f64::from(-row[lane]), key as u32);
+                    if entry < limits[lane] {
+                        own.push(entry);
+                    }
                 }
                 if own.len() + LANES > capacity(self.count) {
-                    keep_smallest(own, self.count, &mut scratch);
+                    limits[lane] = keep_smallest(own, self.count, &mut scratch, &mut spare);
                 }
             }
         }
         for own in &mut candidates {
-            keep_smallest(own, self.count, &mut scratch);
+            keep_smallest(own, self.count, &mut scratch, &mut spare);
             out.indices.extend(own.iter().map(|&entry| entry as u32));
             out.close();
         }
     }
 }
 
-/// Keeps the `count` smallest, in the order they are in.
-fn keep_smallest(candidates: &mut Vec<u64>, count: usize, scratch: &mut Vec<u64>) {
-    if candidates.len() > count {
-        scratch.clear();
-        scratch.extend_from_slice(candidates);
-        let (_, &mut last, _) = scratch.select_nth_unstable(count - 1);
-        candidates.retain(|&entry| entry <= last);
+/// Keeps the `count` smallest, in the order they are in, and returns the largest of them.
+fn keep_smallest(candidates: &mut Vec<u64>, count: usize, scratch: &mut Vec<u64>, spare: &mut Vec<u64>) -> u64 {
+    if candidates.len() <= count {
+        return u64::MAX;
     }
+    scratch.clear();
+    scratch.extend_from_slice(candidates);
+    sort(scratch, spare);
+    let last = scratch[count - 1];
+    candidates.retain(|&entry| entry <= last);
+    last
 }

@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 
 use super::Result;
 use crate::error::Error;
-use crate::memory::filled;
+use crate::memory::{filled, zeros};
 
 #[wasm_bindgen]
 extern "C" {
@@ -34,7 +34,7 @@ extern "C" {
 }
 
 pub(super) fn floats(name: &'static str, array: &Float32Array) -> Result<Vec<f32>> {
-    let mut copy = filled(name, array.length() as usize, 0.0)?;
+    let mut copy = zeros(name, array.length() as usize)?;
     array.copy_to(&mut copy);
     Ok(copy)
 }

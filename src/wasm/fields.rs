@@ -79,12 +79,22 @@ impl Fields {
             let value = Reflect::get(&self.object, &key).unwrap_or(JsValue::NULL);
             if !value.is_undefined() {
                 let path = format!("{}{name}", self.prefix);
-                let expected = format!("only these keys: {}", self.known.join(", "));
+                let expected = format!("only these keys: {}", list(&self.known, ", "));
                 Err(Error::option(path, describe(&value), expected))?;
             }
         }
         Ok(())
     }
+}
+
+/// Smaller than the standard library's `join`.
+fn list(words: &[&str], between: &str) -> String {
+    let mut list = String::new();
+    for (i, word) in words.iter().enumerate() {
+        list.push_str(if i > 0 { between } else { "" });
+        list.push_str(word);
+    }
+    list
 }
 
 /// A value with its name, as the caller spells it.
@@ -114,7 +124,7 @@ impl Field {
         words
             .iter()
             .position(|&w| Some(w) == word.as_deref())
-            .ok_or_else(|| self.unexpected(&format!("one of \"{}\"", words.join("\", \""))))
+            .ok_or_else(|| self.unexpected(&format!("one of \"{}\"", list(words, "\", \""))))
     }
 
     /// An object with fields of its own, whose names begin with `prefix`.
