@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, number};
 
 /// Largest head dimension and value dimension. Orthogonal random features cost `dim³`, so an
 /// absurd value would look like a hang.
@@ -121,9 +121,9 @@ impl Shape {
             ("batch * kvHeads * keys * valueDim", self.kv_heads, self.keys, self.value_dim),
             ("batch * heads * queries * valueDim", self.heads, self.queries, self.value_dim),
         ] {
-            let count = [heads, tokens, dim].iter().fold(self.batch as u128, |n, &x| n * x as u128);
-            if count > (isize::MAX as u128) / 4 {
-                return Err(Error::shape(name, count, "a tensor that fits into memory"));
+            let count = [heads, tokens, dim].iter().fold(self.batch as f64, |n, &x| n * x as f64);
+            if count > isize::MAX as f64 / 4.0 {
+                return Err(Error::shape(name, number(count), "a tensor that fits into memory"));
             }
         }
         Ok(())

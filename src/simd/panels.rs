@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{LANES, Lanes, clamp};
+use super::{LANES, Lanes, scale_columns};
 use crate::error::Result;
 use crate::memory;
 
@@ -88,7 +88,7 @@ impl Panels {
 
     /// Holds every element within `limit` of zero.
     pub fn clamp(&mut self, limit: f32) {
-        clamp(self.data.as_flattened_mut(), limit);
+        scale_columns(&mut self.data, 1.0, limit);
     }
 
     pub fn rows(&self) -> usize {

@@ -22,20 +22,6 @@ fn within<S: Simd>(x: f32x16<S>, limit: f32x16<S>) -> f32x16<S> {
     -larger(-larger(x, -limit), -limit)
 }
 
-/// Holds every element within `limit` of zero.
-#[inline(never)]
-pub(crate) fn clamp(x: &mut [f32], limit: f32) {
-    let (chunks, rest) = x.as_chunks_mut::<LANES>();
-    dispatch!(Level::new(), simd => {
-        let limit = f32x16::splat(simd, limit);
-        for chunk in chunks {
-            within(f32x16::load_array_ref(simd, chunk), limit).store_array(chunk);
-        }
-    });
-    // Not `clamp`, which can panic as far as the compiler sees, and brings the formatting of numbers with it.
-    rest.iter_mut().for_each(|x| *x = x.max(-limit).min(limit));
-}
-
 /// `tile[m] *= factors[m]`, held within the range of finite numbers.
 #[inline(never)]
 pub(crate) fn scale_rows(tile: &mut [Lanes; LANES], factors: &Lanes) {
