@@ -270,7 +270,6 @@ impl Blocks {
 
     /// Normalises the rows of `queries`, at most 16, in `out` `[queries, value_dim]`, adds the entries of their supports to `entries`,
     /// and returns the lanes, as bits, that are to be computed by the row pass.
-
     pub fn finish(
         &self,
         head: &Head,
