@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 
 use super::Result;
 use crate::error::Error;
-use crate::memory::{filled, zeros};
+use crate::memory::{filled, with_capacity};
 
 #[wasm_bindgen]
 extern "C" {
@@ -34,9 +34,10 @@ extern "C" {
 }
 
 pub(super) fn floats(name: &'static str, array: &Float32Array) -> Result<Vec<f32>> {
-    let mut copy = zeros(name, array.length() as usize)?;
-    array.copy_to(&mut copy);
-    Ok(copy)
+    // `to_vec` writes everything once, but aborts where there is no memory. What could be had just before can be had again:
+    // nothing else runs.
+    drop(with_capacity::<f32>(name, array.length() as usize)?);
+    Ok(array.to_vec())
 }
 
 pub(super) fn indices(name: &'static str, array: &Uint32Array) -> Result<Vec<u32>> {
