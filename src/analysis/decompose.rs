@@ -195,6 +195,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
         let plan = &self.plan;
         let head = self.inputs.head(plan, 0)?;
         let walk = plan.cluster_walk();
+        let clustered = walk.map(|(budget, to_keys)| Clustered::new(plan, &head, budget, to_keys)).transpose()?;
         Ok(Parts {
             exact: Exact::new(&head)?,
             support: if walk.is_some() { None } else { Support::new(plan, &head, &self.inputs.q, &mut Clock::new())? },
@@ -203,7 +204,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
                 .feature_map()
                 .map(|map| LowRank::new(map, plan, &head, None, &mut Clock::new()))
                 .transpose()?,
-            clustered: walk.map(|(budget, to_keys)| Clustered::new(plan, &head, budget, to_keys)).transpose()?,
+            clustered: clustered.map(|clustered| clustered.with_values(&head)),
             head,
         })
     }

@@ -43,7 +43,7 @@ pub(crate) struct Share {
 }
 
 impl Clustered {
-    /// O(keys · log keys · dim); causal, spread over the rows.
+    /// O(keys · log keys · dim); causal, spread over the rows. Not causal, the head needs no values yet.
     pub fn new(plan: &Plan, head: &Head, budget: usize, to_keys: bool) -> Result<Clustered> {
         Ok(Clustered {
             index: Index::new(plan.seed, head)?,
@@ -56,6 +56,12 @@ impl Clustered {
             weights: Vec::new(),
             sum: Vec::new(),
         })
+    }
+
+    /// Takes the head's values: before the first row.
+    pub fn with_values(mut self, head: &Head) -> Clustered {
+        self.index.set_values(head);
+        self
     }
 
     /// Computes row `query` into `out` `[value_dim]`; queries must come in ascending order. O(budget · (dim +

@@ -31,11 +31,11 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// `q`, `k` and `v` are those of the slice, padding included.
-    pub fn new(plan: &Plan, slice: usize, q: &[f32], k: &[f32], v: &[f32]) -> Result<Head> {
+    /// `q` and `k` are those of the slice, padding included. There are no values yet.
+    pub fn new(plan: &Plan, slice: usize, q: &[f32], k: &[f32]) -> Result<Head> {
         let shape = plan.shape;
         let keys = plan.key_lengths[shape.batch_of(slice)];
-        let (k, v) = (&k[..keys * shape.dim], &v[..keys * shape.value_dim]);
+        let k = &k[..keys * shape.dim];
         let scaled = |what, tokens: &[f32], factor: f64| -> Result<Vec<f32>> {
             let mut out = memory::with_capacity(what, tokens.len())?;
             out.extend_from_slice(tokens);
@@ -49,12 +49,10 @@ impl Head {
             rest.iter_mut().for_each(|x| *x = saturate(f64::from(*x) * factor, QK_LIMIT));
             Ok(out)
         };
-        let mut v = Panels::from_rows("values", v, keys, shape.value_dim)?;
-        v.clamp(V_LIMIT);
         Ok(Head {
             q: scaled("scaled queries", q, plan.logit_scale)?,
             k: scaled("keys", k, 1.0)?,
-            v,
+            v: Panels::default(),
             queries: shape.queries,
             keys,
             dim: shape.dim,
@@ -62,6 +60,13 @@ impl Head {
             causal: plan.causal,
             slice,
         })
+    }
+
+    /// `v` is that of the slice, padding included.
+    pub fn set_values(&mut self, v: &[f32]) -> Result<()> {
+        self.v = Panels::from_rows("values", &v[..self.keys * self.value_dim], self.keys, self.value_dim)?;
+        self.v.clamp(V_LIMIT);
+        Ok(())
     }
 
     /// How many keys query `query` may see; these are the first ones.

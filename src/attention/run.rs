@@ -45,15 +45,21 @@ impl<D: Deref<Target = [f32]>> Inputs<D> {
     }
 
     pub(crate) fn head(&self, plan: &Plan, slice: usize) -> Result<Head> {
-        self.head_of_part(plan, &plan.whole(), slice)
+        let whole = plan.whole();
+        let mut head = self.head_of_part(plan, &whole, slice)?;
+        head.set_values(self.values(plan, &whole, slice))?;
+        Ok(head)
     }
 
-    /// As [`head`](Self::head), where the tensors are those of `part`.
+    /// As [`head`](Self::head), where the tensors are those of `part`, without values.
     fn head_of_part(&self, plan: &Plan, part: &Part, slice: usize) -> Result<Head> {
         let shape = plan.shape;
         let k = &self.k[within(shape.k_range(slice), &part.k)];
-        let v = &self.v[within(shape.v_range(slice), &part.v)];
-        Head::new(plan, slice, self.queries(plan, part, slice), k, v)
+        Head::new(plan, slice, self.queries(plan, part, slice), k)
+    }
+
+    fn values(&self, plan: &Plan, part: &Part, slice: usize) -> &[f32] {
+        &self.v[within(plan.shape.v_range(slice), &part.v)]
     }
 
     fn queries(&self, plan: &Plan, part: &Part, slice: usize) -> &[f32] {
@@ -284,13 +290,20 @@ impl Engine {
         slice: usize,
         queries: Range<usize>,
     ) -> Result<Prepared> {
-        let head = inputs.head_of_part(&self.plan, &self.part, slice)?;
-        self.clock.lap(Task::Prepare);
+        let mut head = inputs.head_of_part(&self.plan, &self.part, slice)?;
+        let values = inputs.values(&self.plan, &self.part, slice);
         if let Some((budget, to_keys)) = self.plan.cluster_walk() {
+            self.clock.lap(Task::Prepare);
+            // First the tree, which takes the most memory while it is made.
             let clustered = Clustered::new(&self.plan, &head, budget, to_keys)?;
             self.clock.lap(Task::Search);
+            head.set_values(values)?;
+            let clustered = clustered.with_values(&head);
+            self.clock.lap(Task::Prepare);
             return Ok(Prepared { head, estimator: Estimator::Clustered(Box::new(clustered)) });
         }
+        head.set_values(values)?;
+        self.clock.lap(Task::Prepare);
         let raw_queries = inputs.queries(&self.plan, &self.part, slice);
         let support = Support::new(&self.plan, &head, raw_queries, &mut self.clock)?;
         self.clock.lap(Task::Search);
@@ -417,7 +430,9 @@ impl Plan {
         let estimator = match self.support {
             SupportPlan::All => Exact::bytes(shape.keys, shape.dim, shape.value_dim),
             _ if self.feature_map().is_some() => LowRank::bytes(self) + Scratch::bytes(self) + Blocks::bytes(self),
-            _ if self.support == SupportPlan::Empty => Tree::bytes(shape.keys, shape.dim, shape.value_dim),
+            _ if self.support == SupportPlan::Empty => Tree::bytes(self),
+            // Support::bytes has the tree.
+            _ if self.cluster_walk().is_some() => 0,
             _ => Scratch::bytes(self) + Blocks::bytes(self),
         };
         head + estimator

@@ -81,7 +81,6 @@ impl Tree {
             sums.add(part.len() as f64, &child.centroid, &child.point, child.scatter);
         }
         let summary = sums.summary(len as f64);
-        self.set_mean_value(cluster, &points.head.v);
         self.add_child_cluster(parent, cluster, &summary.centroid, summary.scatter / len as f64 / 2.0);
         Ok(summary)
     }

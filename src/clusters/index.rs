@@ -36,7 +36,7 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Of all keys; causal: of none yet.
+    /// Of all keys, without values; causal: of none yet.
     pub fn new(seed: u64, head: &Head) -> Result<Index> {
         let mut index = Index {
             tree: Tree::new(head.dim, head.value_dim, head.keys)?,
@@ -52,6 +52,13 @@ impl Index {
             index.tree.add_root(head, 0..head.keys, &metric, &mut index.rng)?;
         }
         Ok(index)
+    }
+
+    /// Gives clusters the means of their keys' values; causal they have none yet.
+    pub fn set_values(&mut self, head: &Head) {
+        if !head.causal {
+            self.tree.set_values_of_last_root(&head.v);
+        }
     }
 
     pub fn tree(&self) -> &Tree {
@@ -96,6 +103,8 @@ impl Index {
                 Metric::new(&self.moments, head.dim)?
             }
         };
-        self.tree.add_root(head, keys, self.metric.insert(metric), &mut self.rng)
+        self.tree.add_root(head, keys, self.metric.insert(metric), &mut self.rng)?;
+        self.tree.set_values_of_last_root(&head.v);
+        Ok(())
     }
 }

@@ -4,6 +4,8 @@ use crate::clusters::kmeans::SAMPLE;
 use crate::clusters::walk::Opened;
 use crate::error::{Error, Result};
 use crate::moments::Moments;
+use crate::plan::Plan;
+use crate::shape::Shape;
 use crate::simd::{LANES, Lanes, Panels};
 
 pub(super) const WHAT: &str = "the cluster tree";
@@ -71,9 +73,10 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Scratch bytes of the tree over `keys` keys and of walks down it, if clusters have seven children or more on average:
+    /// Scratch bytes of the tree of a plan and of walks down it, if clusters have seven children or more on average:
     /// `tests/memory.rs` holds it against what is taken. k-means guarantees nothing.
-    pub fn bytes(keys: usize, dim: usize, value_dim: usize) -> u64 {
+    pub fn bytes(plan: &Plan) -> u64 {
+        let Shape { keys, dim, value_dim, .. } = plan.shape;
         let clusters = room(keys);
         let tree = clusters * (size_of::<Cluster>() + dim * size_of::<Lanes>());
         // The points, their order, labels and a copy of the order, and of some of them the columns of k-means.
@@ -83,7 +86,12 @@ impl Tree {
         let lists = 3 * (keys + clusters + 4 * LANES) * (size_of::<u32>() + size_of::<f32>());
         let walk = lists + 3 * (clusters + 4) * (size_of::<Opened>() + size_of::<u64>());
         let moments = 4 * dim * dim * size_of::<f64>() + 2 * Moments::block_bytes(dim);
-        (tree + points + sample + walk + moments) as u64 + Panels::bytes(clusters, value_dim)
+        let mut build = (points + sample) as u64;
+        if plan.cluster_walk().is_some() && !plan.causal {
+            // The values of the head, which are counted with it, come later.
+            build = build.saturating_sub(Panels::bytes(keys, value_dim));
+        }
+        (tree + walk + moments) as u64 + build + Panels::bytes(clusters, value_dim)
     }
 
     pub fn cluster(&self, cluster: u32) -> &Cluster {
@@ -156,17 +164,26 @@ impl Tree {
         lane
     }
 
-    /// Gives a cluster the mean of its children's values; those of keys are the rows of `keys`.
-    pub(super) fn set_mean_value(&mut self, cluster: u32, keys: &Panels) {
+    /// Gives the clusters of the root added last the means of their keys' values, which are the rows of `keys`.
+    pub(super) fn set_values_of_last_root(&mut self, keys: &Panels) {
+        if let Some(&root) = self.cluster(TOP).clusters().last() {
+            self.set_values(root, keys);
+        }
+    }
+
+    fn set_values(&mut self, cluster: u32, keys: &Panels) {
+        for place in 0..self.cluster(cluster).clusters().len() {
+            self.set_values(self.cluster(cluster).clusters()[place], keys);
+        }
         let own = &self.clusters[cluster as usize];
         for p in 0..keys.count() {
             let mut sums = [0.0f64; LANES];
-            let mut add = |len: u32, value: &Lanes| {
+            for (lane, &child) in own.children().iter().enumerate() {
+                let (len, value) = match lane < own.keys().len() {
+                    true => (1, &keys.panel(p)[child as usize]),
+                    false => (self.clusters[child as usize].len, &self.values.panel(p)[child as usize]),
+                };
                 sums.iter_mut().zip(value).for_each(|(sum, &x)| *sum += f64::from(len) * f64::from(x));
-            };
-            own.keys().iter().for_each(|&key| add(1, &keys.panel(p)[key as usize]));
-            for &child in own.clusters() {
-                add(self.clusters[child as usize].len, &self.values.panel(p)[child as usize]);
             }
             self.values.panel_mut(p)[cluster as usize] = sums.map(|sum| (sum / f64::from(own.len)) as f32);
         }

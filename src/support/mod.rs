@@ -145,7 +145,7 @@ impl Support {
         let per_round = (shape.queries + shape.keys) * (size_of::<f64>() + 2 * size_of::<u32>());
         (match &plan.support {
             SupportPlan::All | SupportPlan::Empty | SupportPlan::Window { .. } => 0,
-            SupportPlan::Clusters { .. } => return Tree::bytes(shape.keys, shape.dim, shape.value_dim),
+            SupportPlan::Clusters { .. } => return Tree::bytes(plan),
             SupportPlan::TopK { count } => {
                 shape.keys.next_multiple_of(16) * shape.dim * 4
                     + (16 + 2) * top_k::capacity((*count).min(shape.keys)) * 8
