@@ -5,7 +5,8 @@ import { parseArgs } from "node:util";
 import { chromiumHost } from "./hosts/chromium.js";
 import { nodeHost } from "./hosts/node.js";
 import { measure, measureMemory, Seat } from "./measure.js";
-import { hostReport } from "./report.js";
+import { hostReport, startTable } from "./report.js";
+import { measureStart } from "./start.js";
 import { MEMORY_TASKS, tasks } from "./tasks.js";
 
 const { values } = parseArgs({
@@ -44,6 +45,8 @@ const progress = (text) => {
   process.stderr.write(`${String(seconds).padStart(5)} s  ${text}\n`);
 };
 
+progress("starting");
+const start = await measureStart(rounds);
 const hosts = [];
 for (const open of [nodeHost, chromiumHost]) {
   const host = await open();
@@ -51,8 +54,11 @@ for (const open of [nodeHost, chromiumHost]) {
   await host.close();
 }
 const processor = `${cpus().length} processors, ${cpus()[0].model.replace(/\(R\)|\(TM\)/g, "")}`;
-process.stdout.write(`${processor}. Medians of ${rounds}.\n\n${hosts.map(hostReport).join("\n")}`);
-if (values.json) writeFileSync(values.json, `${JSON.stringify({ processor, rounds, hosts }, null, 1)}\n`);
+process.stdout.write(
+  `${processor}. Medians of ${rounds}.\n\n${startTable(start)}\n\n${hosts.map(hostReport).join("\n")}`,
+);
+if (values.json)
+  writeFileSync(values.json, `${JSON.stringify({ processor, rounds, start, hosts }, null, 1)}\n`);
 
 async function run(host) {
   const { seats, absent } = await seated(host);

@@ -6,6 +6,16 @@ export const median = (numbers) => {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 };
 
+/** How long it takes until a call of a fresh process is done. */
+export function startTable(measured) {
+  const rows = measured.map(({ label, load, first, later }) => [
+    label,
+    ...[load, first, later].map(number),
+    (first / later).toFixed(2),
+  ]);
+  return `## Starting, in Node\n\n${table(["ms", "load()", "first call", "later calls", "first to later"], rows)}`;
+}
+
 /** Everything about one host. */
 export function hostReport({ name, measured, memory, absent }) {
   const of = (kind) => measured.filter(({ task }) => task.kind === kind);
