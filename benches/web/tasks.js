@@ -56,6 +56,29 @@ function defaultOf256(tokens) {
   return estimate("default, 256 floats a query", tokens, { method: "scatterbrain", budget: 256 / tokens });
 }
 
+/** The rest of the estimators, at a length that exact attention takes easily, and at one that it takes half a minute for. */
+const OTHERS = [4096, 65536].flatMap((tokens) => [
+  estimate("window of 129, + 128 FAVOR+ features", tokens, both({ kind: "window", size: 64 }), ["ours"]),
+  estimate(
+    "LSH, 2 chunks of 64, + 128 FAVOR+ features",
+    tokens,
+    both({ kind: "lsh", rounds: 2, chunk: 64 }),
+    ["ours"],
+  ),
+  estimate("128 optimal features", tokens, lowRank({ kind: "optimal", count: 128 }), ["ours"]),
+  estimate("elu", tokens, lowRank({ kind: "elu" }), ["ours"]),
+  estimate("Taylor, first order", tokens, lowRank({ kind: "taylor", order: 1 }), ["ours"]),
+  estimate("256 landmarks", tokens, lowRank({ kind: "landmarks", count: 256 }), ["ours"]),
+]);
+
+function both(support) {
+  return { method: "scatterbrain", support, features: favor(128) };
+}
+
+function lowRank(features) {
+  return { method: "low-rank", features };
+}
+
 const LIMITS = ["registers", "microkernel", "exp", "copy"].map((loop) => ({
   id: `limit-${loop}`,
   kind: "limit",
@@ -79,6 +102,7 @@ export function tasks(size) {
     ...[1, 8].flatMap((heads) => tokens.map((tokens) => exact(heads, tokens, 64))),
     ...[32, 80, 128].map((dim) => exact(1, 2048, dim, ["ours", "simd128", "limit"])),
     ...ESTIMATES,
+    ...OTHERS,
     ...(size === "long" ? [defaultOf256(131072)] : []),
   ];
 }
