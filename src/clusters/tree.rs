@@ -151,6 +151,8 @@ impl Tree {
         // The mean of exp over the cluster is exp of the mean logit times 1 + variance / 2, to second order. Not
         // exp(variance / 2), which it is for Gaussian logits: a few far keys would make that absurd.
         own.log_weights[lane] = (f64::from(len).ln() + half_variance.ln_1p()) as f32;
+        // Half would be the spread of the logits; a little more of it opens wide clusters sooner, which was measured to do
+        // better on flat heads and as well on sharp ones.
         own.log_doubts[lane] = (0.65 * half_variance.max(f64::MIN_POSITIVE).ln()) as f32;
     }
 
