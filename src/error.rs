@@ -53,6 +53,27 @@ pub enum Error {
         /// The reason, and what to use instead.
         why: String,
     },
+    /// No GPU can be used.
+    #[cfg(feature = "webgpu")]
+    #[error("There is no WebGPU device to use: {why}")]
+    NoDevice {
+        /// What was asked for, and what came back.
+        why: String,
+    },
+    /// The GPU went away, now or before.
+    #[cfg(feature = "webgpu")]
+    #[error("The WebGPU device was lost: {why}")]
+    DeviceLost {
+        /// As the system says it.
+        why: String,
+    },
+    /// The GPU refused what it was asked to do.
+    #[cfg(feature = "webgpu")]
+    #[error("The WebGPU device failed: {why}")]
+    DeviceFailed {
+        /// As the system says it.
+        why: String,
+    },
 }
 
 /// Result with this crate's [`Error`].
@@ -60,7 +81,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     /// A stable name for programs: `InvalidShape`, `InvalidOption`, `NonFinite`, `OutOfMemory` or
-    /// `Unsupported`.
+    /// `Unsupported`; with the feature `webgpu` also `NoDevice`, `DeviceLost` or `DeviceFailed`.
     pub fn code(&self) -> &'static str {
         match self {
             Error::InvalidShape { .. } => "InvalidShape",
@@ -68,6 +89,12 @@ impl Error {
             Error::NonFinite { .. } => "NonFinite",
             Error::OutOfMemory { .. } => "OutOfMemory",
             Error::Unsupported { .. } => "Unsupported",
+            #[cfg(feature = "webgpu")]
+            Error::NoDevice { .. } => "NoDevice",
+            #[cfg(feature = "webgpu")]
+            Error::DeviceLost { .. } => "DeviceLost",
+            #[cfg(feature = "webgpu")]
+            Error::DeviceFailed { .. } => "DeviceFailed",
         }
     }
 
@@ -81,6 +108,11 @@ impl Error {
 
     pub(crate) fn unsupported(what: impl Display, why: impl Display) -> Self {
         Error::Unsupported { what: what.to_string(), why: why.to_string() }
+    }
+
+    #[cfg(feature = "webgpu")]
+    pub(crate) fn no_device(what: &str, why: impl Display) -> Self {
+        Error::NoDevice { why: format!("{what}: {why}") }
     }
 }
 

@@ -24,6 +24,8 @@ mod attention;
 mod clusters;
 mod error;
 pub mod features;
+#[cfg(feature = "webgpu")]
+pub mod gpu;
 mod memory;
 mod moments;
 mod options;

@@ -186,7 +186,8 @@ impl Shape {
         slice / self.heads
     }
 
-    fn kv_slice(&self, slice: usize) -> usize {
+    /// The key and value head, counted over all sequences, that slice `slice` reads.
+    pub(crate) fn kv_slice(&self, slice: usize) -> usize {
         let (batch, head) = (slice / self.heads, slice % self.heads);
         batch * self.kv_heads + head / (self.heads / self.kv_heads)
     }

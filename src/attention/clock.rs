@@ -54,6 +54,12 @@ impl Clock {
         self.last = now;
     }
 
+    /// Adds time that was measured elsewhere.
+    #[cfg(feature = "webgpu")]
+    pub fn add(&mut self, task: Task, milliseconds: f64) {
+        self.milliseconds[task as usize] += milliseconds;
+    }
+
     pub fn phases(&self) -> Vec<Phase> {
         NAMES.into_iter().zip(self.milliseconds).map(|(name, milliseconds)| Phase { name, milliseconds }).collect()
     }

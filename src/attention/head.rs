@@ -10,7 +10,7 @@ use crate::simd::{Panels, scale_columns};
 const QK_LIMIT: f64 = 1e17;
 
 /// Elements of values saturate here: a sum over 2³⁰ keys then stays finite in f32.
-const V_LIMIT: f32 = 1e29;
+pub(crate) const V_LIMIT: f32 = 1e29;
 
 /// The data of one (batch, head), padding keys cut off.
 pub(crate) struct Head {

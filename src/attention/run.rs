@@ -51,6 +51,12 @@ impl<D: Deref<Target = [f32]>> Inputs<D> {
         Ok(head)
     }
 
+    /// As [`head`](Self::head), without values.
+    #[cfg(feature = "webgpu")]
+    pub(crate) fn head_without_values(&self, plan: &Plan, slice: usize) -> Result<Head> {
+        self.head_of_part(plan, &plan.whole(), slice)
+    }
+
     /// As [`head`](Self::head), where the tensors are those of `part`, without values.
     fn head_of_part(&self, plan: &Plan, part: &Part, slice: usize) -> Result<Head> {
         let shape = plan.shape;
