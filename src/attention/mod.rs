@@ -17,9 +17,9 @@ pub use clock::Phase;
 pub(crate) use clock::{Clock, Task};
 pub(crate) use clustered::{Clustered, ClusteredRow};
 pub(crate) use exact::{BLOCK, Exact, RowStats};
-pub(crate) use head::{Head, saturate};
 #[cfg(feature = "webgpu")]
 pub(crate) use head::V_LIMIT;
+pub(crate) use head::{Head, saturate};
 pub(crate) use low_rank::{LowRank, LowRankRow};
 pub use part::Part;
 pub(crate) use rows::{Rest, RowResult, Scratch};

@@ -52,7 +52,12 @@ impl Pool {
             Some(place) => stock.idle.remove(place).1,
             None => {
                 stock.bytes += size;
-                self.1.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage: kind.usage(), mapped_at_creation: false })
+                self.1.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some(label),
+                    size,
+                    usage: kind.usage(),
+                    mapped_at_creation: false,
+                })
             }
         };
         Pooled { buffer, kind, pool: self.clone() }
@@ -112,7 +117,10 @@ mod tests {
     fn size_classes_are_few_and_waste_at_most_a_quarter() {
         let mut classes: Vec<u64> = (1..1 << 16).map(size_class).collect();
         for (bytes, &class) in (1u64..).zip(&classes) {
-            assert!(class >= bytes && class % 64 == 0 && (class <= 256 || class * 4 <= bytes * 5 + 256), "{bytes}: {class}");
+            assert!(
+                class >= bytes && class % 64 == 0 && (class <= 256 || class * 4 <= bytes * 5 + 256),
+                "{bytes}: {class}"
+            );
             assert_eq!(size_class(class), class);
         }
         classes.dedup();

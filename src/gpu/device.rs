@@ -39,7 +39,8 @@ impl Gpu {
     /// # Errors
     /// [`Error::NoDevice`], with the reason.
     pub async fn open() -> Result<Gpu> {
-        let backends = if cfg!(target_arch = "wasm32") { wgpu::Backends::BROWSER_WEBGPU } else { wgpu::Backends::VULKAN };
+        let backends =
+            if cfg!(target_arch = "wasm32") { wgpu::Backends::BROWSER_WEBGPU } else { wgpu::Backends::VULKAN };
         let descriptor =
             wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
         let instance = wgpu::Instance::new(descriptor);
@@ -47,7 +48,8 @@ impl Gpu {
             power_preference: wgpu::PowerPreference::HighPerformance,
             ..Default::default()
         };
-        let adapter = instance.request_adapter(&options).await.map_err(|error| Error::no_device("there is no adapter", error))?;
+        let adapter =
+            instance.request_adapter(&options).await.map_err(|error| Error::no_device("there is no adapter", error))?;
         let limits = wgpu::Limits::default();
         let mut missing = None;
         limits.check_limits_with_fail_fn(&adapter.limits(), true, |name, wanted, allowed| {
@@ -62,8 +64,10 @@ impl Gpu {
             required_limits: limits,
             ..Default::default()
         };
-        let (device, queue) =
-            adapter.request_device(&descriptor).await.map_err(|error| Error::no_device("the device was refused", error))?;
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|error| Error::no_device("the device was refused", error))?;
         let gpu = Gpu::with_device(device, queue, adapter.get_info());
         probe::check(&gpu).await?;
         Ok(gpu)
@@ -77,7 +81,15 @@ impl Gpu {
         let other = failure.clone();
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&other, Failure::Other(error.to_string()))));
         let pool = Pool::new(device.clone());
-        Gpu(Rc::new(Shared { device, queue, info, pool, pipelines: RefCell::default(), pace: Cell::default(), failure }))
+        Gpu(Rc::new(Shared {
+            device,
+            queue,
+            info,
+            pool,
+            pipelines: RefCell::default(),
+            pace: Cell::default(),
+            failure,
+        }))
     }
 
     /// The adapter's name, or where a browser keeps that to itself what it says instead.
@@ -163,7 +175,10 @@ impl Gpu {
     }
 
     /// Does `work` on the device, and says, once the device has got there, whether it could be done.
-    pub(super) fn scoped<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<(T, impl Future<Output = Result<()>> + 'static)> {
+    pub(super) fn scoped<T>(
+        &self,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<(T, impl Future<Output = Result<()>> + 'static)> {
         use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
         let scopes = [Internal, OutOfMemory, Validation].map(|filter| self.0.device.push_error_scope(filter));
         let done = work();
@@ -174,7 +189,9 @@ impl Gpu {
             let errors = [validation.await, memory.await, internal.await];
             gpu.check()?;
             match errors.into_iter().flatten().next() {
-                Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory { what: "the GPU", bytes: gpu.pool().bytes() }),
+                Some(wgpu::Error::OutOfMemory { .. }) => {
+                    Err(Error::OutOfMemory { what: "the GPU", bytes: gpu.pool().bytes() })
+                }
                 Some(error) => Err(Error::DeviceFailed { why: error.to_string() }),
                 None => Ok(()),
             }

@@ -167,9 +167,19 @@ impl<'a> Builder<'a> {
     }
 
     /// Adds `kernel` over so many workgroups, each of which costs about so many multiply-adds.
-    pub fn stage(&mut self, task: Task, kernel: Kernel, buffers: &[&wgpu::Buffer], workgroups: u64, cost: f64) -> Result<()> {
+    pub fn stage(
+        &mut self,
+        task: Task,
+        kernel: Kernel,
+        buffers: &[&wgpu::Buffer],
+        workgroups: u64,
+        cost: f64,
+    ) -> Result<()> {
         let Ok(workgroups) = u32::try_from(workgroups) else {
-            return Err(Error::unsupported("a call of this size on the GPU", "it has more than 2^32 workgroups; use backend \"wasm\""));
+            return Err(Error::unsupported(
+                "a call of this size on the GPU",
+                "it has more than 2^32 workgroups; use backend \"wasm\"",
+            ));
         };
         let device = self.gpu.device();
         let compiled = self.gpu.pipelines().borrow_mut().get(device, kernel);
@@ -178,7 +188,8 @@ impl<'a> Builder<'a> {
             .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
             .collect();
         let label = Some(kernel.name);
-        let buffers = device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout: &compiled.layout, entries: &entries });
+        let buffers =
+            device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout: &compiled.layout, entries: &entries });
         self.stages.push(Stage { task, compiled, buffers, workgroups, cost });
         Ok(())
     }
@@ -213,6 +224,10 @@ fn upload(
         out[..dim].iter_mut().zip(row).for_each(|(out, &x)| *out = map(x));
         out[dim..].fill(0.0);
     }
-    gpu.queue().write_buffer(buffer, (first * stride * size_of::<f32>()) as u64, bytemuck::cast_slice(&padded[..count * stride]));
+    gpu.queue().write_buffer(
+        buffer,
+        (first * stride * size_of::<f32>()) as u64,
+        bytemuck::cast_slice(&padded[..count * stride]),
+    );
     Ok(())
 }

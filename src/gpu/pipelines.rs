@@ -49,13 +49,18 @@ impl Pipelines {
             source: wgpu::ShaderSource::Wgsl([COMMON, kernel.source].concat().into()),
         });
         let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, false)];
-        entries.extend((1..).zip(kernel.writes).map(|(binding, writes)| {
-            entry(binding, wgpu::BufferBindingType::Storage { read_only: !writes }, false)
-        }));
+        entries.extend(
+            (1..).zip(kernel.writes).map(|(binding, writes)| {
+                entry(binding, wgpu::BufferBindingType::Storage { read_only: !writes }, false)
+            }),
+        );
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
         let layouts = [Some(&layout), Some(self.dispatches(device))];
-        let pipeline_layout =
-            device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor { label, bind_group_layouts: &layouts, immediate_size: 0 });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &layouts,
+            immediate_size: 0,
+        });
         let constants: Vec<(&str, f64)> = kernel.flags.iter().map(|&name| (name, 1.0)).collect();
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label,

@@ -29,6 +29,11 @@ pub(super) async fn check(gpu: &Gpu) -> Result<()> {
         run.step().await?;
     }
     let (got, wanted) = (run.finish().0.data, wanted.finish().0.data);
-    let off = got.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, |most: f32, x| if x <= most { most } else { x });
-    if off <= TOLERANCE { Ok(()) } else { Err(Error::no_device("the adapter computes wrongly", format!("{}, by {off}", gpu.adapter()))) }
+    let off =
+        got.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, |most: f32, x| if x <= most { most } else { x });
+    if off <= TOLERANCE {
+        Ok(())
+    } else {
+        Err(Error::no_device("the adapter computes wrongly", format!("{}, by {off}", gpu.adapter())))
+    }
 }

@@ -10,7 +10,7 @@ use crate::gpu::exact;
 use crate::gpu::group::{Builder, Group, VECTOR, slices_together, tensor_bytes, vectors};
 use crate::gpu::stage::{Pace, Submission, copy_mapped, map};
 use crate::memory;
-use crate::plan::{Plan, SupportPlan};
+use crate::plan::{FeaturePlan, Plan, SupportPlan};
 use crate::shape::Tensor;
 
 /// A [`Run`](crate::Run) on a GPU. Call [`step`](GpuRun::step) until [`is_done`](GpuRun::is_done), then
@@ -162,7 +162,8 @@ impl GpuRun {
         let gpu = self.gpu.clone();
         let ((staging, mapped), verdict) = gpu.scoped(|| {
             let staging = gpu.pool().take("output, read", Use::Read, bytes);
-            let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("output") });
+            let mut encoder =
+                gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("output") });
             encoder.copy_buffer_to_buffer(&group.output, 0, &staging.buffer, 0, bytes);
             gpu.queue().submit([encoder.finish()]);
             let mapped = map(&staging.buffer, bytes);
@@ -173,7 +174,9 @@ impl GpuRun {
         let mapped = mapped.await;
         gpu.check()?;
         let failed = |why: &str| Error::DeviceFailed { why: why.into() };
-        mapped.map_err(|_| failed("reading the output was called off"))?.map_err(|_| failed("the output could not be read"))?;
+        mapped
+            .map_err(|_| failed("reading the output was called off"))?
+            .map_err(|_| failed("the output could not be read"))?;
         let words = copy_mapped(&staging.buffer, bytes).map_err(|error| failed(&error.to_string()))?;
         let numbers: &[f32] = bytemuck::cast_slice(&words);
         let start = shape.output_range(group.slices.start).start;
@@ -201,8 +204,13 @@ impl GpuRun {
 
 /// An error for what the GPU does not do.
 fn supported(plan: &Plan) -> Result<()> {
-    match plan.support {
-        SupportPlan::All => Ok(()),
-        _ => Err(Error::unsupported("this method on the GPU", "it is not there yet; use backend \"wasm\"")),
-    }
+    let what = match (&plan.support, plan.feature_map()) {
+        (SupportPlan::All, _) => return Ok(()),
+        (SupportPlan::TopK { .. }, _) => "support.kind \"top-k\"",
+        (_, Some(FeaturePlan::Elu)) => "features.kind \"elu\"",
+        (_, Some(FeaturePlan::Taylor { .. })) => "features.kind \"taylor\"",
+        (_, Some(map)) if map.balance() => "features.balance",
+        _ => "this method",
+    };
+    Err(Error::unsupported(format!("{what} on the GPU"), "it is not there yet; use backend \"wasm\""))
 }

@@ -244,7 +244,10 @@ impl Timestamps {
 /// Ends when the device has done everything that was submitted.
 pub(super) fn work_done(gpu: &Gpu) -> oneshot::Receiver<()> {
     let (send, receive) = oneshot::channel();
-    gpu.queue().on_submitted_work_done(move || drop(send.send(())));
+    gpu.queue().on_submitted_work_done(move || {
+        // Whoever asked may have gone.
+        let _ = send.send(());
+    });
     receive
 }
 

@@ -109,6 +109,11 @@ impl RowBounds {
         self.entry[j] + p.abs() * (self.mass() + 4.0 * UNIT) + TINY
     }
 
+    /// Σ_j |p_ij v_jc|, of which component c of the output is made.
+    pub fn magnitude(&self, head: &Head, c: usize) -> f64 {
+        self.size.iter().enumerate().map(|(j, size)| size * head.value(j)[c].abs()).sum()
+    }
+
     /// Bound on the error of component c of the output.
     pub fn output(&self, head: &Head, c: usize, output: f64) -> f64 {
         let weighted =
