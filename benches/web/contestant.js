@@ -11,6 +11,7 @@ const SAMPLE = 50;
 const implementations = {
   ours: () => import("./implementations/ours.js"),
   simd128: () => import("./implementations/simd128.js"),
+  webgpu: () => import("./implementations/webgpu.js"),
   limit: () => import("./implementations/limit.js"),
   onnxruntime: () => import("./implementations/onnxruntime.js"),
   tfjs: () => import("./implementations/tfjs.js"),
@@ -25,9 +26,11 @@ export function contestant({ wasm, readHead, memory }) {
   let implementation;
   let run;
   return {
+    /** Gives what the implementation wants to be called besides, if anything. */
     async start(name, threads) {
       const { start } = await implementations[name]();
       implementation = await start({ threads, wasm });
+      return implementation.name;
     },
 
     /** Computes once, as a warm-up, and gives the relative error, and by how many bytes memory grew at the most. */

@@ -32,6 +32,7 @@ const LIBRARIES = [
 const CONTESTANTS = [
   { id: "ours", threads: 1, label: "**scatterbrain**" },
   { id: "simd128", threads: 1, label: "**scatterbrain**, SIMD128" },
+  { id: "webgpu", threads: 1, label: "**scatterbrain**, WebGPU" },
   { id: "limit", threads: 1, label: "*limit of one thread, SIMD128*" },
   ...LIBRARIES.slice(1).map(({ id, name }) => ({ id, threads: 1, label: name })),
   ...(threads > 1

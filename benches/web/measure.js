@@ -11,10 +11,17 @@ export class Seat {
   #realm;
   /** Why it does not start. */
   #broken;
+  #label;
 
   constructor(host, { id, threads, label }) {
     this.#host = host;
-    Object.assign(this, { id, threads, label });
+    Object.assign(this, { id, threads });
+    this.#label = label;
+  }
+
+  /** With what the implementation is called besides, from its start on. */
+  get label() {
+    return this.#label;
   }
 
   /** Starts it, unless it is running. */
@@ -23,7 +30,8 @@ export class Seat {
     if (this.#realm) return;
     try {
       this.#realm = await this.#host.open(this.threads);
-      await within(PATIENCE_AT_START, this.#realm.call("start", this.id, this.threads));
+      const name = await within(PATIENCE_AT_START, this.#realm.call("start", this.id, this.threads));
+      if (name && !this.#label.endsWith(name)) this.#label += `, ${name}`;
     } catch (error) {
       this.#broken = error;
       await this.close();

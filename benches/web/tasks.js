@@ -1,6 +1,6 @@
 /** What is measured. Work is counted as 4 · tokens² · dim · heads flops: two products, and nothing for the softmax. */
 
-const ALL = ["ours", "simd128", "limit", "onnxruntime", "tfjs", "jax"];
+const ALL = ["ours", "simd128", "webgpu", "limit", "onnxruntime", "tfjs", "jax"];
 
 /** Softmax attention, here of normal numbers: its time does not depend on them. */
 function exact(heads, tokens, dim, by = ALL) {
@@ -17,7 +17,7 @@ function exact(heads, tokens, dim, by = ALL) {
 }
 
 /** One head of tokens like those of a trained model. */
-function estimate(label, tokens, options, by = ["ours", "simd128"]) {
+function estimate(label, tokens, options, by = ["ours", "simd128", "webgpu"]) {
   return {
     id: `${label}-${tokens}`,
     kind: "estimate",
@@ -39,6 +39,7 @@ const ESTIMATES = [
   estimate("low rank, 64 FAVOR+ features", 4096, { method: "low-rank", features: favor(64) }, [
     "ours",
     "simd128",
+    "webgpu",
     "onnxruntime",
   ]),
   estimate("exact", 4097, { method: "exact" }),

@@ -17,10 +17,13 @@ const { binary, args } = JSON.parse(readFileSync(new URL("../../webdriver.json",
 let browser: Browser;
 const opened: { page: Page; faults: string[] }[] = [];
 
+/** A GPU that runs on the processor, for machines without one. */
+export const SOFTWARE_GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+
 /** Every test file has a browser of its own, and every page in it must be free of faults when its test ends. */
-export function useBrowser(): void {
+export function useBrowser(extraArgs: readonly string[] = []): void {
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: binary, args });
+    browser = await chromium.launch({ executablePath: binary, args: [...args, ...extraArgs] });
   });
   afterEach(async () => {
     const faults = opened.flatMap((one) => one.faults);

@@ -16,6 +16,7 @@ import {
 import { type Step, Store } from "./lib/store.ts";
 import { decodeState, encodeState } from "./lib/url-state.ts";
 import { Session } from "./session.ts";
+import { BackendNote } from "./views/backend-note.ts";
 import { Controls } from "./views/controls.ts";
 import { Curve } from "./views/curve.ts";
 import { byId } from "./views/dom.ts";
@@ -56,6 +57,7 @@ const controls = new Controls(store.state, { onChange: change });
 const temperature = new TemperatureControl({
   onTemperature: (value, step) => change({ temperature: value }, step),
 });
+const backendNote = new BackendNote(byId("backend-note", HTMLElement));
 const theme = new ThemeSwitch(() => showColours());
 
 const session = new Session({
@@ -72,6 +74,8 @@ const session = new Session({
     status.end();
     mapsRoot.setAttribute("aria-busy", "false");
   },
+  onBackend: (report, fraction) => backendNote.show(store.state.backend, report, fraction),
+  onBackendError: ({ message }) => backendNote.complain(message),
   onCancelled: () =>
     status.complain("Cancelled: the maps still show the settings before.", "Compute", () => session.retry()),
   onError: ({ message }) =>

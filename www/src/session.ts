@@ -1,4 +1,5 @@
 import { headUrl } from "./head-files.ts";
+import type { BackendReport } from "./lib/backend.ts";
 import { Latest } from "./lib/latest.ts";
 import { CLUSTERS_ID } from "./lib/presets.ts";
 import type { CurvePoint, Picture, Summary } from "./lib/results.ts";
@@ -18,6 +19,9 @@ export interface SessionEvents {
   onSummary(summary: Summary): void;
   /** Always follows `onPictureStart`. */
   onPictureEnd(): void;
+  /** What became of WebGPU, if the state asks for it; null while it is computed, or not asked for. */
+  onBackend(report: BackendReport | null, fraction: number): void;
+  onBackendError(error: EngineError): void;
   onCancelled(): void;
   onError(error: EngineError): void;
   /** The curve on the screen belongs to other settings; `waiting`: the new one follows the picture. */
@@ -42,6 +46,7 @@ export class Session {
   #state: State | null = null;
   #curve: { key: string; points: CurvePoint[]; controller: AbortController | null } | null = null;
   #curveTimer: ReturnType<typeof setTimeout> | undefined;
+  #comparison: AbortController | null = null;
 
   constructor(events: SessionEvents) {
     this.#events = events;
@@ -51,7 +56,14 @@ export class Session {
     const previous = this.#state;
     this.#state = state;
     if (!previous || curveKey(previous) !== curveKey(state)) this.#dropCurve(curveKey(state));
-    if (!previous || pictureKey(previous) !== pictureKey(state)) this.#requestPicture(state);
+    const newPicture = !previous || pictureKey(previous) !== pictureKey(state);
+    if (newPicture || previous?.backend !== state.backend) {
+      this.#comparison?.abort();
+      this.#comparison = null;
+      this.#events.onBackend(null, 0);
+    }
+    if (newPicture) this.#requestPicture(state);
+    else if (!this.#latest.busy && !this.#comparison) void this.#compareBackends(state);
   }
 
   /** Asks again for what the current state needs. */
@@ -84,6 +96,7 @@ export class Session {
         this.#events.onPicture(picture);
         const { point, timing } = await this.#client.measure(sourceOf(state), asked, signal, onProgress);
         this.#events.onSummary(summarize(picture, point, timing, asked));
+        void this.#compareBackends(state);
         this.#startCurveSoon();
       } catch (error) {
         const failure = error as EngineError;
@@ -96,6 +109,24 @@ export class Session {
         this.#events.onPictureEnd();
       }
     });
+  }
+
+  /** After the picture, and never in its way. */
+  async #compareBackends(state: State): Promise<void> {
+    const current = this.#state;
+    if (!current || pictureKey(current) !== pictureKey(state) || current.backend !== "webgpu") return;
+    const controller = new AbortController();
+    this.#comparison = controller;
+    const { signal } = controller;
+    const tell = (report: BackendReport | null, fraction: number) => {
+      if (!signal.aborted) this.#events.onBackend(report, fraction);
+    };
+    try {
+      const progress = (_: Stage, fraction: number) => tell(null, fraction);
+      tell(await this.#client.compareBackends(sourceOf(state), question(state), signal, progress), 1);
+    } catch (error) {
+      if (!signal.aborted) this.#events.onBackendError(error as EngineError);
+    }
   }
 
   #dropCurve(key: string): void {

@@ -25,6 +25,7 @@ const other: State = {
   features: "optimal",
   seed: 4294967295,
   clusters: { tokens: 300, clusters: 7, spread: 1.25, dim: 32, seed: 12 },
+  backend: "webgpu",
   transform: "sqrt",
   span: "own",
   cell: { query: 12, key: 299 },

@@ -16,10 +16,19 @@ const ISOLATED = {
   "Cross-Origin-Embedder-Policy": "require-corp",
 };
 
+/** The machine's GPU, or where there is none a GPU that the processor plays. */
+const GPU = ["--enable-unsafe-webgpu"];
+const SOFTWARE_GPU = [...GPU, "--use-webgpu-adapter=swiftshader"];
+
 /** Contestants as pages of one headless Chromium; those with several threads in isolated ones. */
 export async function chromiumHost() {
   const [plain, isolated] = await Promise.all([serve({}), serve(ISOLATED)]);
-  const browser = await chromium.launch({ executablePath: binary, args });
+  const launch = (more) => chromium.launch({ executablePath: binary, args: [...args, ...more] });
+  let browser = await launch(GPU);
+  if (!(await hasAdapter(browser, plain.address))) {
+    await browser.close();
+    browser = await launch(SOFTWARE_GPU);
+  }
   return {
     name: `Chromium ${browser.version()}`,
     reportsMemory: false,
@@ -29,6 +38,14 @@ export async function chromiumHost() {
       await Promise.all([plain.close(), isolated.close()]);
     },
   };
+}
+
+async function hasAdapter(browser, address) {
+  const page = await browser.newPage();
+  await page.goto(address);
+  const found = await page.evaluate(async () => Boolean(await navigator.gpu?.requestAdapter()));
+  await page.close();
+  return found;
 }
 
 async function openPage(browser, address) {

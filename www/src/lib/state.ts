@@ -1,3 +1,4 @@
+import type { Backend } from "./backend.ts";
 import type { ClusterParameters } from "./clusters.ts";
 import { featuresReason, supportReason } from "./combinations.ts";
 import { CLUSTERS_ID, DEFAULT_PRESET, presetById } from "./presets.ts";
@@ -43,6 +44,8 @@ export interface State {
   /** Seed of hashing and random features. */
   seed: number;
   clusters: ClusterParameters;
+  /** Where the estimator is tried out besides; the maps do not depend on it. */
+  backend: Backend;
   transform: Transform;
   span: Span;
   /** The cell cursor; null until the reader sets one. */
@@ -78,6 +81,7 @@ export const DEFAULTS: State = {
   features: "favor-centred",
   seed: 1,
   clusters: { tokens: 512, clusters: 16, spread: 0.5, dim: 64, seed: 1 },
+  backend: "wasm",
   transform: "log",
   span: "shared",
   cell: null,

@@ -1,3 +1,4 @@
+import { BACKENDS } from "./backend.ts";
 import { isPreset } from "./presets.ts";
 import {
   DEFAULTS,
@@ -38,6 +39,7 @@ export function encodeState(state: State): string {
   put("spread", state.clusters.spread, DEFAULTS.clusters.spread);
   put("dim", state.clusters.dim, DEFAULTS.clusters.dim);
   put("data-seed", state.clusters.seed, DEFAULTS.clusters.seed);
+  put("backend", state.backend, DEFAULTS.backend);
   put("scale", state.transform, DEFAULTS.transform);
   put("span", state.span, DEFAULTS.span);
   if (state.cell) out.set("cell", `${state.cell.query}-${state.cell.key}`);
@@ -67,6 +69,7 @@ export function decodeState(search: string): State {
       dim: number("dim", RANGES.dim, DEFAULTS.clusters.dim),
       seed: number("data-seed", RANGES.dataSeed, DEFAULTS.clusters.seed),
     },
+    backend: oneOf(query.get("backend"), BACKENDS, DEFAULTS.backend),
     transform: oneOf(query.get("scale"), TRANSFORMS, DEFAULTS.transform),
     span: oneOf(query.get("span"), SPANS, DEFAULTS.span),
     cell: readCell(query.get("cell")),

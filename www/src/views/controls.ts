@@ -1,3 +1,4 @@
+import { BACKENDS } from "../lib/backend.ts";
 import { budgetFloats } from "../lib/budget.ts";
 import {
   FEATURES_LABELS,
@@ -95,6 +96,7 @@ export class Controls {
       change({ features: this.#features.value as FeaturesKind }),
     );
     this.#listenToSliders(events);
+    radios("backend", BACKENDS, (backend) => change({ backend }));
     radios("transform", TRANSFORMS, (transform) => change({ transform }));
     radios("span", SPANS, (span) => change({ span }));
     // Enter in a field would send the form, and so reload the page.
@@ -127,6 +129,7 @@ export class Controls {
     );
     showNote("support", SUPPORT_NOTES[state.support], SUPPORT_LABELS, replacements);
     showNote("features", FEATURES_NOTES[state.features], FEATURES_LABELS, replacements);
+    check("backend", state.backend);
     check("transform", state.transform);
     check("span", state.span);
     byId("method-summary", HTMLElement).textContent =

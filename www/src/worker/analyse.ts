@@ -1,4 +1,5 @@
 import type { load } from "scatterbrain-attention";
+import type { BackendReport } from "../lib/backend.ts";
 import { budgetFloats } from "../lib/budget.ts";
 import type { Head } from "../lib/head.ts";
 import { commonOptions, METHODS, type MethodName, type Question } from "../lib/request.ts";
@@ -74,6 +75,49 @@ export async function time(sb: Instance, head: Head, question: Question, watch: 
   const both = await sb.attention({ ...bare, ...parts, method: "scatterbrain", temperature, ...watch });
   const exact = await sb.attention({ ...bare, method: "exact", temperature, ...watch });
   return { milliseconds: both.stats.milliseconds, exactMilliseconds: exact.stats.milliseconds };
+}
+
+/**
+ * The estimator on `gpu`, an instance that was loaded with back end "auto", and on `sb`, which is WebAssembly. The first call on a
+ * GPU compiles shaders: the second one counts.
+ */
+export async function compareBackends(
+  sb: Instance,
+  gpu: Instance,
+  head: Head,
+  question: Question,
+  watch: Watch = {},
+): Promise<BackendReport> {
+  const options = { ...commonOptions(question, head), method: "scatterbrain" as const };
+  const { temperature } = question;
+  const run = async (instance: Instance, from: number, share: number) => {
+    const start = performance.now();
+    const onProgress = (fraction: number) => watch.onProgress?.(from + share * fraction);
+    const result = await instance.attention({ ...options, temperature, ...watch, onProgress });
+    return { ...result, milliseconds: performance.now() - start };
+  };
+  const wasm = await run(sb, 0, 0.2);
+  const first = await run(gpu, 0.2, 0.6);
+  const second = first.stats.backend === "webgpu" ? await run(gpu, 0.8, 0.2) : first;
+  const { backend, adapter, fallback } = second.stats;
+  return {
+    ran: backend,
+    ...(adapter === undefined ? {} : { adapter }),
+    ...(fallback === undefined ? {} : { fallback }),
+    milliseconds: second.milliseconds,
+    wasmMilliseconds: wasm.milliseconds,
+    difference: relativeDistance(second.output, wasm.output),
+  };
+}
+
+/** |a − b| / |b| in the Frobenius norm. */
+function relativeDistance(a: Float32Array, b: Float32Array): number {
+  let [difference, size] = [0, 0];
+  for (let i = 0; i < b.length; i++) {
+    difference += ((a[i] as number) - (b[i] as number)) ** 2;
+    size += (b[i] as number) ** 2;
+  }
+  return size > 0 ? Math.sqrt(difference / size) : 0;
 }
 
 export function summarize(

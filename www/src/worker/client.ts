@@ -1,4 +1,5 @@
 import { proxy, type Remote, releaseProxy, wrap } from "comlink";
+import type { BackendReport } from "../lib/backend.ts";
 import type { Question } from "../lib/request.ts";
 import type { CurvePoint, Picture } from "../lib/results.ts";
 import type { Engine, Failure, HeadSource, Measures, Progress } from "./protocol.ts";
@@ -48,6 +49,18 @@ export class EngineClient {
   ): Promise<Measures> {
     return this.#call(
       (remote, id, alive) => remote.measure(id, source, question, watched(onProgress, alive)),
+      signal,
+    );
+  }
+
+  compareBackends(
+    source: HeadSource,
+    question: Question,
+    signal: AbortSignal,
+    onProgress: Progress,
+  ): Promise<BackendReport> {
+    return this.#call(
+      (remote, id, alive) => remote.compareBackends(id, source, question, watched(onProgress, alive)),
       signal,
     );
   }

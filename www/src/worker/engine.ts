@@ -2,12 +2,14 @@
 import { expose, transfer } from "comlink";
 import { load } from "scatterbrain-attention";
 import type { Timing } from "../lib/results.ts";
-import { curvePoint, decompose, type Instance, time } from "./analyse.ts";
+import { compareBackends, curvePoint, decompose, type Instance, time } from "./analyse.ts";
 import { getHead } from "./heads.ts";
 import type { Engine, Failure } from "./protocol.ts";
 
 const running = new Map<number, AbortController>();
 let instance: Promise<Instance> | undefined;
+/** The same with a GPU, where there is one. Not loaded before it is asked for. */
+let gpuInstance: Promise<Instance> | undefined;
 let timed: { key: string; timing: Timing } | undefined;
 
 function ready(): Promise<Instance> {
@@ -17,6 +19,14 @@ function ready(): Promise<Instance> {
     throw error;
   });
   return instance;
+}
+
+function gpuReady(): Promise<Instance> {
+  gpuInstance ??= load({ backend: "auto" }).catch((error) => {
+    gpuInstance = undefined;
+    throw error;
+  });
+  return gpuInstance;
 }
 
 const engine: Engine = {
@@ -49,6 +59,19 @@ const engine: Engine = {
       const key = JSON.stringify([source, { ...question, temperature: 1 }]);
       if (timed?.key !== key) timed = { key, timing: await time(sb, head, question, { signal }) };
       return { point, timing: timed.timing };
+    });
+  },
+
+  compareBackends(id, source, question, onProgress) {
+    return abortable(id, async (signal) => {
+      const sb = await ready();
+      const head = await getHead(source, signal, () => {});
+      const gpu = await gpuReady();
+      signal.throwIfAborted();
+      return compareBackends(sb, gpu, head, question, {
+        signal,
+        onProgress: (fraction) => onProgress("computing", fraction),
+      });
     });
   },
 

@@ -1,3 +1,4 @@
+import type { BackendReport } from "../lib/backend.ts";
 import type { ClusterParameters } from "../lib/clusters.ts";
 import type { Question } from "../lib/request.ts";
 import type { CurvePoint, Picture, Timing } from "../lib/results.ts";
@@ -21,6 +22,13 @@ export interface Engine {
   ): Promise<Picture>;
   /** The numbers that belong to a picture. */
   measure(id: number, source: HeadSource, question: Question, onProgress: Progress): Promise<Measures>;
+  /** The estimator once more where WebGPU is, if it is, beside WebAssembly. */
+  compareBackends(
+    id: number,
+    source: HeadSource,
+    question: Question,
+    onProgress: Progress,
+  ): Promise<BackendReport>;
   /** Calls `onPoint` for each temperature, in the order given. */
   curve(
     id: number,
