@@ -9,7 +9,7 @@ const small = { ...DEFAULTS, preset: "clusters", clusters: { ...DEFAULTS.cluster
 
 /** The note, once it is about a call that is done. */
 async function ran(page: Page): Promise<{ ran: string; difference: number; text: string }> {
-  await page.waitForSelector("#backend-note:not([data-ran=\"\"])", { timeout: 60_000 });
+  await page.waitForSelector('#backend-note:not([data-ran=""])', { timeout: 60_000 });
   return page.$eval("#backend-note", (node) => ({
     ran: (node as HTMLElement).dataset.ran ?? "",
     difference: Number((node as HTMLElement).dataset.difference),
