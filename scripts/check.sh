@@ -8,7 +8,7 @@ need_wasm_target
 need_node_modules
 step "cargo fmt" cargo fmt --check || die "the Rust sources are not formatted; run: make format"
 step "biome" biome ci --colors=off --error-on-warnings || die "biome found faults; make format mends most of them"
-step "clippy, native" cargo clippy --locked --all-targets --features rayon -- -D warnings
+step "clippy, native" cargo clippy --locked --all-targets --features rayon,webgpu -- -D warnings
 step "clippy, WebAssembly" cargo clippy --locked --target $wasm_target --no-default-features --features wasm --lib -- -D warnings
 step "clippy, WebAssembly, robust PCA" \
   cargo clippy --locked --target $wasm_target --no-default-features --features wasm-robust-pca --lib -- -D warnings

@@ -7,6 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly wasm_pack_version=0.15.1
 readonly wasm_target=wasm32-unknown-unknown
 readonly chromium=/usr/bin/chromium chromedriver=/usr/bin/chromedriver
+# Chromium brings a Vulkan driver that needs no GPU, and the library that finds it.
+readonly vulkan=/usr/lib/chromium
 
 # A shell that rustup's installer has not touched yet.
 PATH="$PWD/node_modules/.bin:$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"

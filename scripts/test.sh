@@ -38,8 +38,12 @@ set_up() {
   need_wasm_tools
 }
 
-# With the feature there is one path more, which calls take where there are several cores; tests/rayon.rs holds it to the other.
-native_tests() { cargo test --locked --features rayon; }
+# With rayon there is one path more, which calls take where there are several cores; tests/rayon.rs holds it to the other. The GPU of
+# these tests is the processor: every machine has the same.
+native_tests() {
+  LD_LIBRARY_PATH=$vulkan VK_DRIVER_FILES=$vulkan/vk_swiftshader_icd.json \
+    cargo test --locked --features rayon,webgpu
+}
 
 # cargo runs these through wasm-bindgen's runner (.cargo/config.toml). "wasm-pack test" would first compile
 # every native test for WebAssembly too, in a second profile.
