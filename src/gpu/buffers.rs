@@ -1,8 +1,9 @@
 //! Buffers that are reused from call to call.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use futures_channel::oneshot;
 use wgpu::BufferUsages;
 
 /// Bytes of buffers that are kept though nobody uses them.
@@ -36,7 +37,12 @@ pub(super) struct Pooled {
     pub buffer: wgpu::Buffer,
     kind: Use,
     pool: Pool,
+    /// The processor has it, or has asked for it.
+    mapped: Cell<bool>,
 }
+
+/// Whether a buffer could be mapped.
+pub(super) type Mapped = oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>;
 
 impl Pool {
     pub fn new(device: wgpu::Device) -> Pool {
@@ -60,7 +66,7 @@ impl Pool {
                 })
             }
         };
-        Pooled { buffer, kind, pool: self.clone() }
+        Pooled { buffer, kind, pool: self.clone(), mapped: Cell::new(false) }
     }
 
     /// Bytes of all buffers that there are.
@@ -85,8 +91,39 @@ impl Pool {
     }
 }
 
+impl Pooled {
+    /// Asks for the first `bytes`.
+    pub fn map(&self, bytes: u64) -> Mapped {
+        let (send, receive) = oneshot::channel();
+        self.mapped.set(true);
+        self.buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
+            // Whoever asked may have gone.
+            let _ = send.send(result);
+        });
+        receive
+    }
+
+    /// The first `bytes`, once they were mapped. In words, for their alignment.
+    pub fn copy_mapped(&self, bytes: u64) -> Result<Vec<u64>, wgpu::MapRangeError> {
+        let mut copy = vec![0u64; bytes.div_ceil(8) as usize];
+        {
+            let view = self.buffer.get_mapped_range(0..bytes)?;
+            bytemuck::cast_slice_mut(&mut copy)[..bytes as usize].copy_from_slice(&view);
+        }
+        self.buffer.unmap();
+        self.mapped.set(false);
+        Ok(copy)
+    }
+}
+
 impl Drop for Pooled {
     fn drop(&mut self) {
+        if self.mapped.get() {
+            // A call was given up while it waited for this: no other can use it.
+            self.pool.0.borrow_mut().bytes -= self.buffer.size();
+            self.buffer.destroy();
+            return;
+        }
         self.pool.0.borrow_mut().idle.push((self.kind, self.buffer.clone()));
         self.pool.shrink(KEPT);
     }

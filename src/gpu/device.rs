@@ -109,6 +109,11 @@ impl Gpu {
         matches!(&*self.0.failure.lock().unwrap_or_else(|e| e.into_inner()), Some(Failure::Lost(_)))
     }
 
+    /// Bytes of the buffers that calls have taken, or have left for the next ones.
+    pub fn buffer_bytes(&self) -> u64 {
+        self.0.pool.bytes()
+    }
+
     /// Frees what calls have left for the next ones, and the device with it.
     pub fn destroy(&self) {
         self.0.pool.clear();
@@ -187,6 +192,10 @@ impl Gpu {
         let gpu = self.clone();
         let verdict = async move {
             let errors = [validation.await, memory.await, internal.await];
+            if errors.iter().any(Option::is_some) {
+                // For the news of a device that was lost, which makes all else fail.
+                gpu.wait();
+            }
             gpu.check()?;
             match errors.into_iter().flatten().next() {
                 Some(wgpu::Error::OutOfMemory { .. }) => {

@@ -8,7 +8,7 @@ use crate::gpu::Gpu;
 use crate::gpu::buffers::Use;
 use crate::gpu::exact;
 use crate::gpu::group::{Builder, Group, VECTOR, slices_together, tensor_bytes, vectors};
-use crate::gpu::stage::{Pace, Submission, copy_mapped, map};
+use crate::gpu::stage::{Pace, Submission};
 use crate::memory;
 use crate::plan::{FeaturePlan, Plan, SupportPlan};
 use crate::shape::Tensor;
@@ -166,7 +166,7 @@ impl GpuRun {
                 gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("output") });
             encoder.copy_buffer_to_buffer(&group.output, 0, &staging.buffer, 0, bytes);
             gpu.queue().submit([encoder.finish()]);
-            let mapped = map(&staging.buffer, bytes);
+            let mapped = staging.map(bytes);
             Ok((staging, mapped))
         })?;
         verdict.await?;
@@ -177,7 +177,7 @@ impl GpuRun {
         mapped
             .map_err(|_| failed("reading the output was called off"))?
             .map_err(|_| failed("the output could not be read"))?;
-        let words = copy_mapped(&staging.buffer, bytes).map_err(|error| failed(&error.to_string()))?;
+        let words = staging.copy_mapped(bytes).map_err(|error| failed(&error.to_string()))?;
         let numbers: &[f32] = bytemuck::cast_slice(&words);
         let start = shape.output_range(group.slices.start).start;
         for (n, row) in numbers.chunks_exact(stride).take(rows).enumerate() {
