@@ -16,10 +16,12 @@ mod buffers;
 mod device;
 mod exact;
 mod group;
+mod hash;
 mod pipelines;
 mod probe;
 mod run;
 mod stage;
+mod support;
 
 pub use device::{Gpu, block_on};
 pub use run::GpuRun;

@@ -9,6 +9,7 @@ use crate::gpu::buffers::Use;
 use crate::gpu::exact;
 use crate::gpu::group::{Builder, Group, VECTOR, slices_together, tensor_bytes, vectors};
 use crate::gpu::stage::{Pace, Submission, copy_mapped, map};
+use crate::gpu::support;
 use crate::memory;
 use crate::plan::{FeaturePlan, Plan, SupportPlan};
 use crate::shape::Tensor;
@@ -42,7 +43,7 @@ impl GpuRun {
     pub fn new(gpu: &Gpu, plan: Plan, inputs: Inputs<Vec<f32>>) -> Result<GpuRun> {
         inputs.check(&plan)?;
         supported(&plan)?;
-        slices_together(gpu, &plan, 0, tensor_bytes(&plan))?;
+        slices_together(gpu, &plan, 0, largest_buffer(&plan))?;
         gpu.check()?;
         Ok(GpuRun {
             gpu: gpu.clone(),
@@ -144,9 +145,12 @@ impl GpuRun {
     /// Puts the next group together.
     fn prepare(&mut self) -> Result<Group> {
         let plan = self.plan.clone();
-        let slices = slices_together(&self.gpu, &plan, self.slice, tensor_bytes(&plan))?;
+        let slices = slices_together(&self.gpu, &plan, self.slice, largest_buffer(&plan))?;
         let mut builder = Builder::new(&self.gpu, &plan, &self.inputs, slices, &mut self.clock, |_| Ok(()))?;
-        exact::encode(&mut builder, self.entropy.is_some())?;
+        match plan.support {
+            SupportPlan::All => exact::encode(&mut builder, self.entropy.is_some())?,
+            _ => support::encode(&mut builder, &self.inputs, None)?,
+        }
         let group = builder.finish();
         self.clock.lap(Task::Prepare);
         Ok(group)
@@ -196,16 +200,25 @@ impl GpuRun {
         if self.plan.support == SupportPlan::All {
             self.support_entries += if self.plan.causal { keys.min(query + 1) } else { keys } as u64;
         } else {
-            self.support_entries += u64::from(said[1].to_bits());
-            self.clusters += u64::from(said[2].to_bits());
+            self.support_entries += said[1] as u64;
+            self.clusters += said[2] as u64;
         }
     }
+}
+
+/// Bytes of the largest buffer of a slice.
+fn largest_buffer(plan: &Plan) -> u64 {
+    tensor_bytes(plan).max(support::bytes(plan))
 }
 
 /// An error for what the GPU does not do.
 fn supported(plan: &Plan) -> Result<()> {
     let what = match (&plan.support, plan.feature_map()) {
         (SupportPlan::All, _) => return Ok(()),
+        (
+            SupportPlan::Window { .. } | SupportPlan::Lsh { .. } | SupportPlan::Smyrf { .. } | SupportPlan::Explicit(_),
+            None,
+        ) => return Ok(()),
         (SupportPlan::TopK { .. }, _) => "support.kind \"top-k\"",
         (_, Some(FeaturePlan::Elu)) => "features.kind \"elu\"",
         (_, Some(FeaturePlan::Taylor { .. })) => "features.kind \"taylor\"",
