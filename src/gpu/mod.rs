@@ -16,6 +16,7 @@ mod buffers;
 mod device;
 mod exact;
 mod group;
+mod low_rank;
 mod pipelines;
 mod probe;
 mod run;
