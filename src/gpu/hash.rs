@@ -14,10 +14,13 @@ const HASH_THREADS: u64 = 64;
 const SORT_BLOCK: u64 = 1024;
 const SORT_THREADS: u64 = 256;
 
-const LSH: &str = concat!(include_str!("shaders/lists.wgsl"), include_str!("shaders/lsh.wgsl"));
-const SMYRF: &str = include_str!("shaders/smyrf.wgsl");
-const SORT: &str = concat!(include_str!("shaders/lists.wgsl"), include_str!("shaders/sort.wgsl"));
-const BUCKETS: &str = concat!(include_str!("shaders/lists.wgsl"), include_str!("shaders/buckets.wgsl"));
+/// What shaders call to find their way in lists.
+pub(super) const LISTS: &str = include_str!("shaders/lists.wgsl");
+
+const LSH: &[&str] = &[LISTS, include_str!("shaders/lsh.wgsl")];
+const SMYRF: &[&str] = &[include_str!("shaders/smyrf.wgsl")];
+const SORT: &[&str] = &[LISTS, include_str!("shaders/sort.wgsl")];
+const BUCKETS: &[&str] = &[LISTS, include_str!("shaders/buckets.wgsl")];
 
 /// One of the two kinds of tokens.
 #[derive(Clone, Copy, PartialEq)]

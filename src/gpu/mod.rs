@@ -17,6 +17,7 @@ mod device;
 mod exact;
 mod group;
 mod hash;
+mod low_rank;
 mod pipelines;
 mod probe;
 mod run;

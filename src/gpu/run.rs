@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::attention::{Clock, Inputs, Stats, Task};
+use crate::attention::{Clock, Head, Inputs, Stats, Task};
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
 use crate::gpu::buffers::Use;
-use crate::gpu::exact;
 use crate::gpu::group::{Builder, Group, VECTOR, slices_together, tensor_bytes, vectors};
+use crate::gpu::low_rank::{self, Material};
 use crate::gpu::stage::{Pace, Submission, copy_mapped, map};
-use crate::gpu::support;
+use crate::gpu::{Gpu, exact, support};
 use crate::memory;
 use crate::plan::{FeaturePlan, Plan, SupportPlan};
 use crate::shape::Tensor;
@@ -43,7 +42,7 @@ impl GpuRun {
     pub fn new(gpu: &Gpu, plan: Plan, inputs: Inputs<Vec<f32>>) -> Result<GpuRun> {
         inputs.check(&plan)?;
         supported(&plan)?;
-        slices_together(gpu, &plan, 0, largest_buffer(&plan))?;
+        slices_together(gpu, &plan, 0, largest_bytes(&plan))?;
         gpu.check()?;
         Ok(GpuRun {
             gpu: gpu.clone(),
@@ -145,11 +144,17 @@ impl GpuRun {
     /// Puts the next group together.
     fn prepare(&mut self) -> Result<Group> {
         let plan = self.plan.clone();
-        let slices = slices_together(&self.gpu, &plan, self.slice, largest_buffer(&plan))?;
-        let mut builder = Builder::new(&self.gpu, &plan, &self.inputs, slices, &mut self.clock, |_| Ok(()))?;
-        match plan.support {
-            SupportPlan::All => exact::encode(&mut builder, self.entropy.is_some())?,
-            _ => support::encode(&mut builder, &self.inputs, None)?,
+        let slices = slices_together(&self.gpu, &plan, self.slice, largest_bytes(&plan))?;
+        let features = plan.feature_map();
+        let mut material = Material::new(&plan, slices.len())?;
+        let each = |head: &Head| features.map_or(Ok(()), |features| material.add(features, &plan, head));
+        let mut builder = Builder::new(&self.gpu, &plan, &self.inputs, slices, &mut self.clock, each)?;
+        self.clock.lap(Task::Prepare);
+        let part = features.map(|_| low_rank::encode(&mut builder, &material)).transpose()?;
+        match (&plan.support, &part) {
+            (SupportPlan::All, _) => exact::encode(&mut builder, self.entropy.is_some())?,
+            (SupportPlan::Empty, Some(part)) => low_rank::encode_rows(&mut builder, part)?,
+            _ => support::encode(&mut builder, &self.inputs, part.as_ref())?,
         }
         let group = builder.finish();
         self.clock.lap(Task::Prepare);
@@ -200,30 +205,28 @@ impl GpuRun {
         if self.plan.support == SupportPlan::All {
             self.support_entries += if self.plan.causal { keys.min(query + 1) } else { keys } as u64;
         } else {
+            // As numbers, for bits that mean small integers are numbers that a device may take for 0.
             self.support_entries += said[1] as u64;
             self.clusters += said[2] as u64;
         }
     }
 }
 
-/// Bytes of the largest buffer of a slice.
-fn largest_buffer(plan: &Plan) -> u64 {
-    tensor_bytes(plan).max(support::bytes(plan))
+/// Bytes that a slice takes in the largest buffer.
+fn largest_bytes(plan: &Plan) -> u64 {
+    tensor_bytes(plan).max(low_rank::bytes(plan)).max(support::bytes(plan))
 }
 
 /// An error for what the GPU does not do.
 fn supported(plan: &Plan) -> Result<()> {
     let what = match (&plan.support, plan.feature_map()) {
         (SupportPlan::All, _) => return Ok(()),
-        (
-            SupportPlan::Window { .. } | SupportPlan::Lsh { .. } | SupportPlan::Smyrf { .. } | SupportPlan::Explicit(_),
-            None,
-        ) => return Ok(()),
         (SupportPlan::TopK { .. }, _) => "support.kind \"top-k\"",
         (_, Some(FeaturePlan::Elu)) => "features.kind \"elu\"",
         (_, Some(FeaturePlan::Taylor { .. })) => "features.kind \"taylor\"",
         (_, Some(map)) if map.balance() => "features.balance",
-        _ => "this method",
+        (SupportPlan::Clusters { .. }, _) | (SupportPlan::Empty, None) => "this method",
+        _ => return Ok(()),
     };
     Err(Error::unsupported(format!("{what} on the GPU"), "it is not there yet; use backend \"wasm\""))
 }

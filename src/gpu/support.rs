@@ -4,6 +4,7 @@ use crate::attention::{Inputs, Task};
 use crate::error::Result;
 use crate::gpu::group::Builder;
 use crate::gpu::hash;
+use crate::gpu::low_rank::{self, LowRank};
 use crate::gpu::pipelines::Kernel;
 use crate::plan::{Csr, Plan, SupportPlan};
 
@@ -12,15 +13,8 @@ const BAND: u32 = 0;
 const HASHED: u32 = 1;
 const EXPLICIT: u32 = 2;
 
-const SOURCE: &str = concat!(include_str!("shaders/lists.wgsl"), include_str!("shaders/rows.wgsl"));
+const SOURCE: &[&str] = &[hash::LISTS, low_rank::ENTRY, include_str!("shaders/rows.wgsl")];
 const WRITES: &[bool] = &[false, false, false, false, false, false, false, true];
-
-/// The low-rank part's buffers: logarithms of features of queries and keys, and the sums of each row.
-pub(super) struct LowRank {
-    pub queries: wgpu::Buffer,
-    pub keys: wgpu::Buffer,
-    pub low: wgpu::Buffer,
-}
 
 /// Bytes of the largest buffer of a slice.
 pub(super) fn bytes(plan: &Plan) -> u64 {
@@ -80,7 +74,8 @@ pub(super) fn encode(builder: &mut Builder, inputs: &Inputs<Vec<f32>>, low_rank:
         builder.stage(Task::Tiles, kernel, &buffers, row_count, (keys + 64) as f64 * entry)
     };
     stage(builder, if plan.causal { &["CAUSAL"] } else { &[] }, keys)?;
-    if builder.params.features > 0 {
+    // The sums of a window's low-rank part leave the support out already.
+    if builder.params.features > 0 && builder.params.lag == 0 {
         stage(builder, if plan.causal { &["CAUSAL", "CAREFUL"] } else { &["CAREFUL"] }, shape.keys)?;
     }
     Ok(())

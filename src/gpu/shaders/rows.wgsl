@@ -60,8 +60,7 @@ fn range_of(row: Row, round: u32) -> vec2u {
     if CAREFUL {
       return vec2u(0, row.seen);
     }
-    let end = min(row.seen, row.query + 1 - min(row.query + 1, params.lag));
-    return select(vec2u(), vec2u(row.covered, end), CAUSAL && params.features > 0);
+    return select(vec2u(), vec2u(row.covered, low_rank_end(row.slice, row.query)), params.features > 0);
   }
   if params.extra.x == BAND {
     var start = row.query - min(row.query, params.size / 2);
@@ -145,22 +144,6 @@ fn logit(row: Row, key: u32) -> f32 {
   return (sum.x + sum.y) + (sum.z + sum.w);
 }
 
-// The logarithm of a low-rank entry.
-fn low_logit(row: Row, key: u32) -> f32 {
-  let a = row.index * params.feature_vectors;
-  let b = (row.slice * params.keys + key) * params.feature_vectors;
-  var four = vec4f(LOWEST);
-  for (var n = 0u; n < params.feature_vectors; n++) {
-    four = max(four, query_features[a + n] + key_features[b + n]);
-  }
-  let largest = max(max(four.x, four.y), max(four.z, four.w));
-  var sum = vec4f();
-  for (var n = 0u; n < params.feature_vectors; n++) {
-    sum += weights(query_features[a + n] + key_features[b + n] - largest);
-  }
-  return largest + log((sum.x + sum.y) + (sum.z + sum.w));
-}
-
 // The logarithms of the exact entry of a key and of its low-rank one, where they count.
 fn entry(row: Row, round: u32, key: u32) -> vec2f {
   let listed = is_listed(row, round, key);
@@ -170,12 +153,12 @@ fn entry(row: Row, round: u32, key: u32) -> vec2f {
     }
     var low_rank = LOWEST;
     if key < row.covered {
-      low_rank = low_logit(row, key);
+      low_rank = log_entry(row.slice, row.query, key);
     }
     return vec2f(logit(row, key), low_rank);
   }
   if !listed {
-    return vec2f(LOWEST, low_logit(row, key));
+    return vec2f(LOWEST, log_entry(row.slice, row.query, key));
   }
   if CAREFUL {
     return vec2f(logit(row, key), LOWEST);
