@@ -215,9 +215,13 @@ impl FeaturePlan {
 impl Csr {
     /// The keys of query `query` in slice `slice`, ascending.
     pub fn row(&self, slice: usize, query: usize, queries: usize) -> &[u32] {
-        let shared = self.indptr.len() == queries + 1;
-        let row = if shared { query } else { slice * queries + query };
+        let row = if self.is_shared(queries) { query } else { slice * queries + query };
         &self.indices[self.indptr[row] as usize..self.indptr[row + 1] as usize]
+    }
+
+    /// Whether all heads have the same rows.
+    pub fn is_shared(&self, queries: usize) -> bool {
+        self.indptr.len() == queries + 1
     }
 
     pub fn bytes(&self) -> usize {

@@ -5,11 +5,15 @@
 
 mod balance;
 mod directions;
+#[cfg(feature = "webgpu")]
+mod exponentials;
 mod keys;
 mod polynomial;
 
 pub(crate) use balance::Balance;
 pub use directions::directions;
+#[cfg(feature = "webgpu")]
+pub(crate) use exponentials::{Affine, Exponentials};
 pub(crate) use keys::KeyFeatures;
 
 use crate::attention::Head;

@@ -9,7 +9,7 @@ use crate::gpu::pipelines::Kernel;
 const QUERIES: u64 = 64;
 const COLUMNS: u64 = 16;
 
-const SOURCE: &str = include_str!("shaders/exact.wgsl");
+const SOURCE: &[&str] = &[include_str!("shaders/exact.wgsl")];
 const WRITES: &[bool] = &[false, false, false, true];
 
 /// The flags of a kernel that has these two.

@@ -206,7 +206,7 @@ pub(super) fn vectors(len: usize) -> u32 {
 }
 
 /// Writes rows of `dim` numbers, padded to whole vectors, from row `first` of a buffer on.
-fn upload(
+pub(super) fn upload(
     gpu: &Gpu,
     buffer: &wgpu::Buffer,
     first: usize,

@@ -16,10 +16,13 @@ mod buffers;
 mod device;
 mod exact;
 mod group;
+mod hash;
+mod low_rank;
 mod pipelines;
 mod probe;
 mod run;
 mod stage;
+mod support;
 
 pub use device::{Gpu, block_on};
 pub use run::GpuRun;

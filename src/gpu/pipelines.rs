@@ -8,7 +8,8 @@ const COMMON: &str = include_str!("shaders/common.wgsl");
 /// An entry point of a shader, and how it is specialised.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Kernel {
-    pub source: &'static str,
+    /// Texts that follow one another.
+    pub source: &'static [&'static str],
     /// The entry point's name, and the label of everything that has to do with it.
     pub name: &'static str,
     /// Whether each of the storage buffers, from binding 1 on, is written to.
@@ -46,7 +47,7 @@ impl Pipelines {
         let label = Some(kernel.name);
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label,
-            source: wgpu::ShaderSource::Wgsl([COMMON, kernel.source].concat().into()),
+            source: wgpu::ShaderSource::Wgsl([&[COMMON], kernel.source].concat().concat().into()),
         });
         let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, false)];
         entries.extend(

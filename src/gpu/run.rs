@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::attention::{Clock, Inputs, Stats, Task};
+use crate::attention::{Clock, Head, Inputs, Stats, Task};
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
 use crate::gpu::buffers::Use;
-use crate::gpu::exact;
 use crate::gpu::group::{Builder, Group, VECTOR, slices_together, tensor_bytes, vectors};
+use crate::gpu::low_rank::{self, Material};
 use crate::gpu::stage::{Pace, Submission};
+use crate::gpu::{Gpu, exact, support};
 use crate::memory;
 use crate::plan::{FeaturePlan, Plan, SupportPlan};
 use crate::shape::Tensor;
@@ -42,7 +42,7 @@ impl GpuRun {
     pub fn new(gpu: &Gpu, plan: Plan, inputs: Inputs<Vec<f32>>) -> Result<GpuRun> {
         inputs.check(&plan)?;
         supported(&plan)?;
-        slices_together(gpu, &plan, 0, tensor_bytes(&plan))?;
+        slices_together(gpu, &plan, 0, largest_bytes(&plan))?;
         gpu.check()?;
         Ok(GpuRun {
             gpu: gpu.clone(),
@@ -144,9 +144,18 @@ impl GpuRun {
     /// Puts the next group together.
     fn prepare(&mut self) -> Result<Group> {
         let plan = self.plan.clone();
-        let slices = slices_together(&self.gpu, &plan, self.slice, tensor_bytes(&plan))?;
-        let mut builder = Builder::new(&self.gpu, &plan, &self.inputs, slices, &mut self.clock, |_| Ok(()))?;
-        exact::encode(&mut builder, self.entropy.is_some())?;
+        let slices = slices_together(&self.gpu, &plan, self.slice, largest_bytes(&plan))?;
+        let features = plan.feature_map();
+        let mut material = Material::new(&plan, slices.len())?;
+        let each = |head: &Head| features.map_or(Ok(()), |features| material.add(features, &plan, head));
+        let mut builder = Builder::new(&self.gpu, &plan, &self.inputs, slices, &mut self.clock, each)?;
+        self.clock.lap(Task::Prepare);
+        let part = features.map(|_| low_rank::encode(&mut builder, &material)).transpose()?;
+        match (&plan.support, &part) {
+            (SupportPlan::All, _) => exact::encode(&mut builder, self.entropy.is_some())?,
+            (SupportPlan::Empty, Some(part)) => low_rank::encode_rows(&mut builder, part)?,
+            _ => support::encode(&mut builder, &self.inputs, part.as_ref())?,
+        }
         let group = builder.finish();
         self.clock.lap(Task::Prepare);
         Ok(group)
@@ -196,10 +205,16 @@ impl GpuRun {
         if self.plan.support == SupportPlan::All {
             self.support_entries += if self.plan.causal { keys.min(query + 1) } else { keys } as u64;
         } else {
-            self.support_entries += u64::from(said[1].to_bits());
-            self.clusters += u64::from(said[2].to_bits());
+            // As numbers, for bits that mean small integers are numbers that a device may take for 0.
+            self.support_entries += said[1] as u64;
+            self.clusters += said[2] as u64;
         }
     }
+}
+
+/// Bytes that a slice takes in the largest buffer.
+fn largest_bytes(plan: &Plan) -> u64 {
+    tensor_bytes(plan).max(low_rank::bytes(plan)).max(support::bytes(plan))
 }
 
 /// An error for what the GPU does not do.
@@ -210,7 +225,8 @@ fn supported(plan: &Plan) -> Result<()> {
         (_, Some(FeaturePlan::Elu)) => "features.kind \"elu\"",
         (_, Some(FeaturePlan::Taylor { .. })) => "features.kind \"taylor\"",
         (_, Some(map)) if map.balance() => "features.balance",
-        _ => "this method",
+        (SupportPlan::Clusters { .. }, _) | (SupportPlan::Empty, None) => "this method",
+        _ => return Ok(()),
     };
     Err(Error::unsupported(format!("{what} on the GPU"), "it is not there yet; use backend \"wasm\""))
 }

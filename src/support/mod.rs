@@ -170,6 +170,12 @@ fn piece_of(rank: usize, len: usize, pieces: usize) -> usize {
     (((rank as u64 + 1) * pieces as u64 - 1) / len as u64) as usize
 }
 
+/// The first rank of a piece.
+#[cfg(feature = "webgpu")]
+pub(crate) fn piece_start(piece: usize, len: usize, pieces: usize) -> usize {
+    (piece as u64 * len as u64 / pieces as u64) as usize
+}
+
 /// An integer that sorts as `x`, rounded to f32, does, and among equals as `index`, which its lower half holds.
 pub(crate) fn sortable(x: f64, index: u32) -> u64 {
     let bits = (x as f32).to_bits();
@@ -224,6 +230,8 @@ mod tests {
                 assert!(owners.is_sorted() && owners[len - 1] == pieces - 1);
                 for piece in 0..pieces {
                     let size = owners.iter().filter(|&&owner| owner == piece).count();
+                    #[cfg(feature = "webgpu")]
+                    assert_eq!(piece_start(piece, len, pieces), owners.partition_point(|&owner| owner < piece));
                     assert!(size == len / pieces || size == len.div_ceil(pieces), "{size} of {len} in {pieces}");
                 }
             }

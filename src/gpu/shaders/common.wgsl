@@ -44,6 +44,9 @@ override CAUSAL: bool = false;
 // Stands for -inf, which shaders may assume away.
 const LOWEST: f32 = -3.0e38;
 
+// The same for the logarithm of a feature: two of them can be added.
+const NOTHING: f32 = -1.0e38;
+
 // In two dimensions, for one holds 65,535 workgroups at most.
 fn group_index(id: vec3u, count: vec3u) -> u32 {
   return dispatch.first + id.y * count.x + id.x;
@@ -54,6 +57,15 @@ fn visible(slice: u32, query: u32) -> u32 {
   let keys = params.table[slice].x;
   if CAUSAL {
     return min(keys, query + 1);
+  }
+  return keys;
+}
+
+// How many keys the low-rank part of a query is about; these are the first ones.
+fn low_rank_end(slice: u32, query: u32) -> u32 {
+  let keys = params.table[slice].x;
+  if CAUSAL {
+    return min(keys, max(query + 1, params.lag) - params.lag);
   }
   return keys;
 }

@@ -1,0 +1,103 @@
+//! Rows with a support: hashed, a window, or the caller's own.
+
+use crate::attention::{Inputs, Task};
+use crate::error::Result;
+use crate::gpu::group::Builder;
+use crate::gpu::hash;
+use crate::gpu::low_rank::{self, LowRank};
+use crate::gpu::pipelines::Kernel;
+use crate::plan::{Csr, Plan, SupportPlan};
+
+/// What a list is, as in the shader.
+const BAND: u32 = 0;
+const HASHED: u32 = 1;
+const EXPLICIT: u32 = 2;
+
+const SOURCE: &[&str] = &[hash::LISTS, low_rank::ENTRY, include_str!("shaders/rows.wgsl")];
+const WRITES: &[bool] = &[false, false, false, false, false, false, false, true];
+
+/// Bytes of the largest buffer of a slice.
+pub(super) fn bytes(plan: &Plan) -> u64 {
+    let shape = plan.shape;
+    match &plan.support {
+        SupportPlan::Lsh { rounds, chunk: Some(chunk) } if !plan.causal => {
+            hash::bytes(plan, *rounds, shape.keys.div_ceil(*chunk))
+        }
+        SupportPlan::Lsh { rounds, .. } => hash::bytes(plan, *rounds, 2 * shape.dim.next_power_of_two()),
+        SupportPlan::Smyrf { cluster, rounds } => hash::bytes(plan, *rounds, shape.keys.div_ceil(*cluster)),
+        SupportPlan::Explicit(csr) => {
+            let most = (0..shape.slices()).map(|slice| words(csr, plan, slice)).max();
+            (most.unwrap_or(0) * size_of::<u32>()) as u64
+        }
+        _ => 0,
+    }
+}
+
+/// Adds the stages that find the support and make rows of it, and of the low-rank part where there is one.
+pub(super) fn encode(builder: &mut Builder, inputs: &Inputs<Vec<f32>>, low_rank: Option<&LowRank>) -> Result<()> {
+    let plan = builder.plan;
+    let shape = plan.shape;
+    builder.params.rounds = 1;
+    builder.params.latest = u32::MAX;
+    // How many keys a row has, about.
+    let (kind, lists, keys) = match &plan.support {
+        SupportPlan::Lsh { rounds, chunk } => {
+            builder.params.latest = chunk.filter(|_| plan.causal).map_or(u32::MAX, |chunk| chunk as u32);
+            let lists = hash::lsh(builder, inputs, *rounds, chunk.filter(|_| !plan.causal))?;
+            let bucket = shape.keys.div_ceil(2 * shape.dim) * 4;
+            (HASHED, lists, rounds * chunk.unwrap_or(bucket).min(shape.keys))
+        }
+        SupportPlan::Smyrf { cluster, rounds } => {
+            (HASHED, hash::smyrf(builder, inputs, *cluster, *rounds)?, rounds * cluster.min(&shape.keys))
+        }
+        SupportPlan::Explicit(csr) => {
+            builder.params.extra[1] = u32::from(csr.is_shared(shape.queries));
+            let words = explicit(builder, csr);
+            (EXPLICIT, builder.upload("explicit support", &words)?, words.len() / shape.queries)
+        }
+        SupportPlan::Window { size } => {
+            builder.params.size = *size as u32;
+            (BAND, builder.q.clone(), *size.min(&shape.keys))
+        }
+        _ => (BAND, builder.q.clone(), 0),
+    };
+    builder.params.extra[0] = kind;
+    let none = LowRank { queries: lists.clone(), keys: lists.clone(), low: lists.clone() };
+    let low_rank = low_rank.unwrap_or(&none);
+    let [q, k, v, output] = [&builder.q, &builder.k, &builder.v, &builder.output].map(Clone::clone);
+    let buffers = [&q, &k, &v, &lists, &low_rank.queries, &low_rank.keys, &low_rank.low, &output];
+    let row_count = (builder.slices.len() * shape.queries) as u64;
+    let vectors = builder.params.dim + builder.params.values;
+    let entry = f64::from(4 * vectors + 16 * builder.params.feature_vectors);
+    let stage = |builder: &mut Builder, flags, keys: usize| {
+        let kernel = Kernel { source: SOURCE, name: "rows", writes: WRITES, flags };
+        builder.stage(Task::Tiles, kernel, &buffers, row_count, (keys + 64) as f64 * entry)
+    };
+    stage(builder, if plan.causal { &["CAUSAL"] } else { &[] }, keys)?;
+    // The sums of a window's low-rank part leave the support out already.
+    if builder.params.features > 0 && builder.params.lag == 0 {
+        stage(builder, if plan.causal { &["CAUSAL", "CAREFUL"] } else { &["CAREFUL"] }, shape.keys)?;
+    }
+    Ok(())
+}
+
+/// Where the rows of the group start, then their keys; a support that all heads share is there once.
+fn explicit(builder: &Builder, csr: &Csr) -> Vec<u32> {
+    let queries = builder.plan.shape.queries;
+    let slices = if csr.is_shared(queries) { 0..1 } else { builder.slices.clone() };
+    let rows = || slices.clone().flat_map(|slice| (0..queries).map(move |query| csr.row(slice, query, queries)));
+    let mut start = (slices.len() * queries + 1) as u32;
+    let mut words = vec![start];
+    for row in rows() {
+        start += row.len() as u32;
+        words.push(start);
+    }
+    rows().for_each(|row| words.extend_from_slice(row));
+    words
+}
+
+/// What [`explicit`] takes for a slice.
+fn words(csr: &Csr, plan: &Plan, slice: usize) -> usize {
+    let queries = plan.shape.queries;
+    (0..queries).map(|query| 1 + csr.row(slice, query, queries).len()).sum::<usize>() + 1
+}
