@@ -6,6 +6,7 @@ use crate::attention::{Clock, Inputs, Stats, Task};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::buffers::Use;
+use crate::gpu::clusters::{Forest, Walk};
 use crate::gpu::exact;
 use crate::gpu::group::{Builder, Group, VECTOR, slices_together, tensor_bytes, vectors};
 use crate::gpu::stage::{Pace, Submission, copy_mapped, map};
@@ -145,8 +146,16 @@ impl GpuRun {
     fn prepare(&mut self) -> Result<Group> {
         let plan = self.plan.clone();
         let slices = slices_together(&self.gpu, &plan, self.slice, tensor_bytes(&plan))?;
+        let forest = match Walk::of(&plan) {
+            Some(walk) => Some(Forest::new(&self.gpu, &plan, walk, &self.inputs, slices.clone(), &mut self.clock)?),
+            None => None,
+        };
+        let slices = forest.as_ref().map_or(slices, |forest| forest.slices.clone());
         let mut builder = Builder::new(&self.gpu, &plan, &self.inputs, slices, &mut self.clock, |_| Ok(()))?;
-        exact::encode(&mut builder, self.entropy.is_some())?;
+        match forest {
+            Some(forest) => forest.encode(&mut builder)?,
+            None => exact::encode(&mut builder, self.entropy.is_some())?,
+        }
         let group = builder.finish();
         self.clock.lap(Task::Prepare);
         Ok(group)
@@ -196,16 +205,20 @@ impl GpuRun {
         if self.plan.support == SupportPlan::All {
             self.support_entries += if self.plan.causal { keys.min(query + 1) } else { keys } as u64;
         } else {
-            self.support_entries += u64::from(said[1].to_bits());
-            self.clusters += u64::from(said[2].to_bits());
+            self.support_entries += said[1] as u64;
+            self.clusters += said[2] as u64;
         }
     }
 }
 
 /// An error for what the GPU does not do.
 fn supported(plan: &Plan) -> Result<()> {
+    if Walk::of(plan).is_some() {
+        return Ok(());
+    }
     let what = match (&plan.support, plan.feature_map()) {
         (SupportPlan::All, _) => return Ok(()),
+        (SupportPlan::Clusters { .. }, _) => "support.kind \"clusters\" with these features",
         (SupportPlan::TopK { .. }, _) => "support.kind \"top-k\"",
         (_, Some(FeaturePlan::Elu)) => "features.kind \"elu\"",
         (_, Some(FeaturePlan::Taylor { .. })) => "features.kind \"taylor\"",
