@@ -9,15 +9,15 @@ use naga::{AddressSpace, Module, ShaderStage};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/gpu/shaders");
 
-/// Each shader with what it is prefixed by when it is compiled.
+/// Each shader behind all texts that have no entry point of their own, which are what shaders share.
 fn sources() -> Vec<(String, String)> {
-    let read = |name: &Path| std::fs::read_to_string(name).unwrap();
-    let common = read(&Path::new(FOLDER).join("common.wgsl"));
-    let files = std::fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
-    files
-        .filter(|path| path.file_name().unwrap() != "common.wgsl")
-        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), format!("{common}\n{}", read(&path))))
-        .collect()
+    let paths = std::fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    let mut files: Vec<_> = paths.map(|path| (name(&path), std::fs::read_to_string(&path).unwrap())).collect();
+    files.sort();
+    let (shaders, shared): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, text)| text.contains("@compute"));
+    let shared: String = shared.into_iter().map(|(_, text)| text).collect();
+    shaders.into_iter().map(|(name, text)| (name, format!("{shared}{text}"))).collect()
 }
 
 fn valid(name: &str, module: &Module) -> naga::valid::ModuleInfo {

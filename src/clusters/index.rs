@@ -11,6 +11,8 @@ use chacha20::ChaCha8Rng;
 
 use crate::attention::Head;
 use crate::clusters::metric::Metric;
+#[cfg(feature = "webgpu")]
+use crate::clusters::tree::TOP;
 use crate::clusters::tree::{Tree, WHAT};
 use crate::error::Result;
 use crate::moments::Moments;
@@ -78,6 +80,27 @@ impl Index {
         let visible = head.visible(query);
         direct.extend((0..visible.min(SINKS)).chain((closed * BLOCK).max(SINKS)..visible).map(|key| key as u32));
         Ok(())
+    }
+
+    /// The trees of all queries in one, and the clusters above their roots: that of the first 16 queries, of the next 16, ..., the
+    /// last for all the others too. Not causal there is one. `head` must have values.
+    #[cfg(feature = "webgpu")]
+    pub fn of_all_queries(seed: u64, head: &Head) -> Result<(Tree, Vec<u32>)> {
+        if head.keys == 0 {
+            return Ok((Tree::new(head.dim, head.value_dim, 0)?, vec![TOP]));
+        }
+        let mut index = Index::new(seed, head)?;
+        index.set_values(head);
+        let mut tops = vec![TOP];
+        if head.causal {
+            index.tree.keep_all();
+            tops[0] = index.tree.copy_top()?;
+            for _ in 0..(head.queries - 1).min(head.keys) / BLOCK {
+                index.close_block(head)?;
+                tops.push(index.tree.copy_top()?);
+            }
+        }
+        Ok((index.tree, tops))
     }
 
     fn close_block(&mut self, head: &Head) -> Result<()> {

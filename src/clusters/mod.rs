@@ -20,4 +20,6 @@ mod walk;
 
 pub(crate) use index::Index;
 pub(crate) use tree::Tree;
+#[cfg(feature = "webgpu")]
+pub(crate) use tree::{CERTAIN, Cluster};
 pub(crate) use walk::Walk;

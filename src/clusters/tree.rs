@@ -11,7 +11,7 @@ use crate::simd::{LANES, Lanes, Panels};
 pub(super) const WHAT: &str = "the cluster tree";
 
 /// The logarithm of no doubt at all: finite, and so that added to any logit it stays finite.
-pub(super) const CERTAIN: f32 = f32::MIN / 2.0;
+pub(crate) const CERTAIN: f32 = f32::MIN / 2.0;
 
 /// The cluster above the roots.
 pub(super) const TOP: u32 = 0;
@@ -26,9 +26,13 @@ pub(crate) struct Tree {
     pub values: Panels,
     /// Clusters that are no longer in the tree.
     free: Vec<u32>,
+    /// Whether these stay as they are, for queries that come late.
+    #[cfg(feature = "webgpu")]
+    keeps_all: bool,
 }
 
 /// Two keys or more. What belongs to a child is kept with its parent, lane by lane; single keys come first.
+#[cfg_attr(feature = "webgpu", derive(Clone))]
 pub(crate) struct Cluster {
     /// Keys in it, at any depth.
     pub len: u32,
@@ -66,7 +70,15 @@ impl Tree {
     pub(super) fn new(dim: usize, value_dim: usize, keys: usize) -> Result<Tree> {
         let room = room(keys);
         let values = Panels::zeros(WHAT, room, value_dim)?;
-        let mut tree = Tree { dim, clusters: Vec::new(), centroids: Vec::new(), values, free: Vec::new() };
+        let mut tree = Tree {
+            dim,
+            clusters: Vec::new(),
+            centroids: Vec::new(),
+            values,
+            free: Vec::new(),
+            #[cfg(feature = "webgpu")]
+            keeps_all: false,
+        };
         reserve(&mut tree.clusters, room)?;
         reserve(&mut tree.centroids, room * dim)?;
         tree.add_cluster(0)?;
@@ -203,8 +215,34 @@ impl Tree {
         while let Some(cluster) = open.pop() {
             let own = self.cluster(cluster);
             open.extend_from_slice(own.clusters());
+            #[cfg(feature = "webgpu")]
+            if self.keeps_all {
+                continue;
+            }
             self.free.push(cluster);
         }
+    }
+}
+
+#[cfg(feature = "webgpu")]
+impl Tree {
+    /// From now on what is taken out of the tree stays as it is, and so do references to it.
+    pub(super) fn keep_all(&mut self) {
+        self.keeps_all = true;
+    }
+
+    /// A copy of the cluster above the roots, which keeps the ones that there are now.
+    pub(super) fn copy_top(&mut self) -> Result<u32> {
+        let copy = self.add_cluster(0)?;
+        self.clusters[copy as usize] = self.clusters[TOP as usize].clone();
+        let top = TOP as usize * self.dim..(TOP as usize + 1) * self.dim;
+        self.centroids.copy_within(top, copy as usize * self.dim);
+        Ok(copy)
+    }
+
+    /// All clusters, also those that were taken out.
+    pub fn clusters(&self) -> &[Cluster] {
+        &self.clusters
     }
 }
 

@@ -175,6 +175,20 @@ impl<'a> Builder<'a> {
         workgroups: u64,
         cost: f64,
     ) -> Result<()> {
+        self.stage_in_pieces(task, kernel, buffers, workgroups, u32::MAX, cost)
+    }
+
+    /// As [`stage`](Builder::stage), with no more than `together` workgroups at the same time: a dispatch waits for what the one before
+    /// it wrote.
+    pub fn stage_in_pieces(
+        &mut self,
+        task: Task,
+        kernel: Kernel,
+        buffers: &[&wgpu::Buffer],
+        workgroups: u64,
+        together: u32,
+        cost: f64,
+    ) -> Result<()> {
         let Ok(workgroups) = u32::try_from(workgroups) else {
             return Err(Error::unsupported(
                 "a call of this size on the GPU",
@@ -190,7 +204,7 @@ impl<'a> Builder<'a> {
         let label = Some(kernel.name);
         let buffers =
             device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout: &compiled.layout, entries: &entries });
-        self.stages.push(Stage { task, compiled, buffers, workgroups, cost });
+        self.stages.push(Stage { task, compiled, buffers, workgroups, together, cost });
         Ok(())
     }
 

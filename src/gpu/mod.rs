@@ -13,6 +13,7 @@
 //! be cancelled between steps.
 
 mod buffers;
+mod clusters;
 mod device;
 mod exact;
 mod group;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::attention::{Clock, Head, Inputs, Stats, Task};
 use crate::error::{Error, Result};
 use crate::gpu::buffers::Use;
+use crate::gpu::clusters::{Forest, Walk};
 use crate::gpu::group::{Builder, Group, VECTOR, slices_together, tensor_bytes, vectors};
 use crate::gpu::low_rank::{self, Material};
 use crate::gpu::stage::{Pace, Submission};
@@ -145,6 +146,15 @@ impl GpuRun {
     fn prepare(&mut self) -> Result<Group> {
         let plan = self.plan.clone();
         let slices = slices_together(&self.gpu, &plan, self.slice, largest_bytes(&plan))?;
+        if let Some(walk) = Walk::of(&plan) {
+            let forest = Forest::new(&self.gpu, &plan, walk, &self.inputs, slices, &mut self.clock)?;
+            let slices = forest.slices.clone();
+            let mut builder = Builder::new(&self.gpu, &plan, &self.inputs, slices, &mut self.clock, |_| Ok(()))?;
+            forest.encode(&mut builder)?;
+            let group = builder.finish();
+            self.clock.lap(Task::Prepare);
+            return Ok(group);
+        }
         let features = plan.feature_map();
         let mut material = Material::new(&plan, slices.len())?;
         let each = |head: &Head| features.map_or(Ok(()), |features| material.add(features, &plan, head));
@@ -219,13 +229,16 @@ fn largest_bytes(plan: &Plan) -> u64 {
 
 /// An error for what the GPU does not do.
 fn supported(plan: &Plan) -> Result<()> {
+    if Walk::of(plan).is_some() {
+        return Ok(());
+    }
     let what = match (&plan.support, plan.feature_map()) {
         (SupportPlan::All, _) => return Ok(()),
+        (SupportPlan::Clusters { .. }, _) => "support.kind \"clusters\" with these features",
         (SupportPlan::TopK { .. }, _) => "support.kind \"top-k\"",
         (_, Some(FeaturePlan::Elu)) => "features.kind \"elu\"",
         (_, Some(FeaturePlan::Taylor { .. })) => "features.kind \"taylor\"",
         (_, Some(map)) if map.balance() => "features.balance",
-        (SupportPlan::Clusters { .. }, _) | (SupportPlan::Empty, None) => "this method",
         _ => return Ok(()),
     };
     Err(Error::unsupported(format!("{what} on the GPU"), "it is not there yet; use backend \"wasm\""))

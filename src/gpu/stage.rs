@@ -30,6 +30,8 @@ pub(super) struct Stage {
     pub compiled: Rc<Compiled>,
     pub buffers: wgpu::BindGroup,
     pub workgroups: u32,
+    /// Most workgroups of a dispatch.
+    pub together: u32,
     /// Multiply-adds of a workgroup, or what takes as long.
     pub cost: f64,
 }
@@ -138,7 +140,7 @@ impl Stages {
         {
             let left = stage.workgroups - self.submitted;
             let most = (budget / stage.cost).ceil().clamp(1.0, f64::from(WIDTH) * f64::from(WIDTH));
-            let count = f64::from(left).min(most) as u32;
+            let count = (f64::from(left).min(most) as u32).min(stage.together);
             let work = f64::from(count) * stage.cost;
             if count > 0 {
                 let (first, end) = (self.submitted, self.submitted + count);
