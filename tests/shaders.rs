@@ -9,15 +9,24 @@ use naga::{AddressSpace, Module, ShaderStage};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/gpu/shaders");
 
-/// Each shader behind all texts that have no entry point of their own, which are what shaders share.
+/// Each shader behind `common.wgsl` and the other texts without an entry point whose functions it calls.
 fn sources() -> Vec<(String, String)> {
     let paths = std::fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
     let mut files: Vec<_> = paths.map(|path| (name(&path), std::fs::read_to_string(&path).unwrap())).collect();
     files.sort();
     let (shaders, shared): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, text)| text.contains("@compute"));
-    let shared: String = shared.into_iter().map(|(_, text)| text).collect();
-    shaders.into_iter().map(|(name, text)| (name, format!("{shared}{text}"))).collect()
+    let called = |shader: &str, shared: &str| {
+        let functions = shared.lines().filter_map(|line| line.strip_prefix("fn ")?.split('(').next());
+        let words: Vec<&str> = shader.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        let calls = |name: &str| words.contains(&&*format!("{name}("));
+        functions.into_iter().any(calls)
+    };
+    let behind = |text: &str| -> String {
+        let wanted = |(name, own): &&(String, String)| name == "common.wgsl" || called(text, own);
+        shared.iter().filter(wanted).map(|(_, own)| own.as_str()).collect()
+    };
+    shaders.iter().map(|(name, text)| (name.clone(), behind(text) + text)).collect()
 }
 
 fn valid(name: &str, module: &Module) -> naga::valid::ModuleInfo {

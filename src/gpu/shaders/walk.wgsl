@@ -31,7 +31,7 @@ const SINKS: u32 = 4;
 // Clusters promising most that may be passed over because they do not fit.
 const MISFITS: u32 = 2;
 // What no cluster promises less than.
-const NOTHING: f32 = -8.5070587e37;
+const CLOSED: f32 = -8.5070587e37;
 const NONE: u32 = 0xffffffff;
 
 // A cluster's words: 16 children, single keys first; 16 log weights; 16 log doubts; how many children, how many keys.
@@ -179,7 +179,7 @@ fn walk(
     places[thread] = best_place;
     workgroupBarrier();
     if thread == 0 {
-      var most = NOTHING;
+      var most = CLOSED;
       first_choice = vec2u(NONE);
       for (var n = 0u; n < min(clusters, THREADS); n++) {
         if numbers[n] > most || (numbers[n] == most && first_choice.x != NONE && places[n].x > first_choice.x) {
