@@ -7,11 +7,14 @@
 mod harness;
 mod oracle;
 
+use harness::cases::explicit;
 use harness::cases::{self, Case};
 use harness::check;
-use harness::data::Inputs;
+use harness::data::{Inputs, single};
 use scatterbrain::gpu::{Gpu, GpuRun, block_on};
-use scatterbrain::{Error, Features, Method, Options, Plan, Stats, Support, Tensor};
+use scatterbrain::{
+    Error, Features, Method, Options, Plan, Shape, Stats, Support, Tensor, attention, attention_with_stats,
+};
 
 const SLACK: f64 = 1e-4;
 
@@ -79,4 +82,63 @@ fn outputs_equal_the_reference_from_flat_to_sharp() {
 #[test]
 fn outputs_equal_the_reference_with_explicit_supports() {
     compare(cases::explicit_supports().into_iter());
+}
+
+fn hashed(support: Support, features: Option<Features>, causal: bool) -> Options {
+    Options { support: Some(support), features, causal, ..Options::default() }
+}
+
+fn lsh(chunk: Option<usize>) -> Support {
+    Support::Lsh { rounds: Some(3), chunk }
+}
+
+const FAVOR: Features = Features::Favor { count: Some(32), hyperbolic: false, center: false, balance: false };
+
+/// Hashes, ranks and unions are those of the processor: were one token in another bucket, the number of pairs would change.
+#[test]
+fn supports_have_as_many_entries_as_on_the_processor() {
+    let gpu = gpu();
+    let shape = Shape { batch: 2, heads: 2, queries: 500, keys: 490, dim: 64, value_dim: 8, kv_heads: 1 };
+    let inputs = Inputs::normal(shape, 1.0, 41);
+    let smyrf = Support::Smyrf { cluster: Some(48), rounds: Some(3) };
+    for (support, causal) in [(lsh(None), false), (lsh(Some(40)), false), (smyrf, false), (lsh(Some(3)), true)] {
+        let options = Options { key_lengths: Some(vec![490, 333]), ..hashed(support.clone(), None, causal) };
+        let (wanted, processor) = attention_with_stats(inputs.q(), inputs.k(), inputs.v(), &options).unwrap();
+        let (got, device) = call(&gpu, &inputs, &options).unwrap();
+        assert_eq!(device.support_entries, processor.support_entries, "{support:?}");
+        assert_close(&got.data, &wanted.data, 1e-4);
+    }
+}
+
+/// A dispatch of more workgroups than one dimension holds.
+#[test]
+fn more_rows_than_a_dimension_of_workgroups() {
+    let inputs = Inputs::normal(single(70_000, 5, 1, 1), 1.0, 42);
+    let options = hashed(explicit(70_000, |i| vec![i % 5, i % 3]), None, false);
+    let wanted = attention(inputs.q(), inputs.k(), inputs.v(), &options).unwrap();
+    assert_close(&call(&gpu(), &inputs, &options).unwrap().0.data, &wanted.data, 1e-5);
+}
+
+#[test]
+fn later_tokens_leave_earlier_rows_as_they_are_to_the_bit() {
+    let gpu = gpu();
+    let (shape, kept) = (single(300, 300, 16, 8), 150);
+    let inputs = Inputs::normal(shape, 1.0, 43);
+    let mut changed = inputs.clone();
+    changed.k[kept * 16..].iter_mut().for_each(|x| *x = 3.0 - *x);
+    changed.v[kept * 8..].iter_mut().for_each(|x| *x *= -7.0);
+    let window = Support::Window { size: Some(20) };
+    for support in [lsh(None), lsh(Some(4)), window] {
+        for features in [None, Some(FAVOR)] {
+            let options = hashed(support.clone(), features, true);
+            let [before, after] = [&inputs, &changed].map(|inputs| call(&gpu, inputs, &options).unwrap().0.data);
+            assert_eq!(before[..kept * 8], after[..kept * 8], "{options:?}");
+            assert_ne!(before[kept * 8..], after[kept * 8..]);
+        }
+    }
+}
+
+fn assert_close(got: &[f32], wanted: &[f32], tolerance: f32) {
+    let off = got.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(off <= tolerance, "off by {off}");
 }
