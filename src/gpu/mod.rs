@@ -21,5 +21,7 @@ mod probe;
 mod run;
 mod stage;
 
-pub use device::{Gpu, block_on};
+pub use device::Gpu;
+#[cfg(not(target_arch = "wasm32"))]
+pub use device::block_on;
 pub use run::GpuRun;

@@ -9,6 +9,9 @@ use super::record::Record;
 use crate::analysis::{Decomposition, SweepPoint};
 use crate::{Stats, Tensor};
 
+/// What the module computes with.
+const BACKEND: &str = if cfg!(feature = "wasm-webgpu") { "webgpu" } else { "wasm" };
+
 pub(super) fn attention((output, run): (Tensor, Stats)) -> Result<JsValue> {
     let result = Record::new();
     result.put("output", &to_floats("output", output.data)?);
@@ -50,13 +53,13 @@ pub(super) fn curve(points: &[SweepPoint]) -> JsValue {
     curve.into()
 }
 
-fn stats(stats: &Stats) -> JsValue {
+pub(super) fn stats(stats: &Stats) -> Record {
     let phases = Record::new();
     for phase in &stats.phases {
         phases.put_number(phase.name, phase.milliseconds);
     }
     let result = Record::new();
-    result.put_text("backend", "wasm");
+    result.put_text("backend", BACKEND);
     result.put_text("instructionSet", stats.instruction_set);
     result.put_text("method", &stats.method.to_string());
     result.put_number("milliseconds", stats.milliseconds);
@@ -66,5 +69,5 @@ fn stats(stats: &Stats) -> JsValue {
     result.put_number("features", stats.features as f64);
     result.put_number("workers", 1.0);
     result.put("phases", &phases);
-    result.into()
+    result
 }
