@@ -20,34 +20,33 @@ const OURS: readonly ErrorCode[] = [
 /** A device, and the instance of the module that it belongs to. */
 interface Opened {
   device: Device;
+  adapter: string;
   generation: number;
 }
 
 export class Gpu {
   readonly #strict: boolean;
+  readonly #startModule: () => Promise<void>;
+  #isStarted = false;
   #opened: Opened | undefined;
   #opening: Promise<Opened> | undefined;
   /** Why there is no device, and will not be one. */
-  #given: ScatterbrainError | undefined;
+  #failure: ScatterbrainError | undefined;
   #closed = false;
 
-  /** If `strict`, what fails fails; if not, it is computed in WebAssembly. */
-  constructor(strict: boolean) {
+  /** If `strict`, what fails fails; if not, it is computed in WebAssembly. `startModule` sees to it that the module runs. */
+  constructor(strict: boolean, startModule: () => Promise<void>) {
     this.#strict = strict;
+    this.#startModule = startModule;
   }
 
-  /** Has `startModule` start the module, and opens a first device. */
-  async start(startModule: () => Promise<void>): Promise<void> {
+  /** Opens a first device. */
+  async start(): Promise<void> {
     try {
-      await findAdapter();
-      await startModule();
       await this.#device();
     } catch (error) {
       if (!(error instanceof ScatterbrainError)) throw error;
-      if (!this.#strict) {
-        this.#given = error;
-        return;
-      }
+      if (!this.#strict) return;
       const advice = 'backend "auto" or "wasm" computes in WebAssembly instead';
       throw new ScatterbrainError(error.code, `${error.message}; ${advice}`, { cause: error });
     }
@@ -55,7 +54,7 @@ export class Gpu {
 
   /** Why nothing is computed here any more. */
   get failure(): ScatterbrainError | undefined {
-    return this.#given;
+    return this.#failure;
   }
 
   /** Attention; `onWasm` is what to do instead. */
@@ -64,7 +63,7 @@ export class Gpu {
     check: () => void,
     onWasm: (call: Call) => Promise<AttentionResult>,
   ): Promise<AttentionResult> {
-    if (this.#given !== undefined) return noting(this.#given, await onWasm(given));
+    if (this.#failure !== undefined) return noting(this.#failure, await onWasm(given));
     // What is given may change while a device is opened, and before it is looked at a second time.
     const call = this.#strict && this.#alive() ? given : copiedCall(given);
     const onProgress = call.onProgress && rising(call.onProgress);
@@ -72,7 +71,9 @@ export class Gpu {
       const { q, k, v, options } = call;
       const make = (device: Device) =>
         webgpu.task(({ GpuJob }) => GpuJob.attention(device, q, k, v, options));
-      return (await this.#run(make, { ...call, onProgress }, check)) as AttentionResult;
+      const { result, adapter } = await this.#run(make, { ...call, onProgress }, check);
+      const { output, stats } = result as AttentionResult;
+      return { output, stats: { ...stats, adapter } };
     } catch (error) {
       if (this.#strict || !(error instanceof ScatterbrainError && OURS.includes(error.code))) throw error;
       return noting(error, await onWasm({ ...call, onProgress }));
@@ -85,12 +86,16 @@ export class Gpu {
     void this.#drop();
   }
 
-  async #run(make: (device: Device) => Task, { onProgress }: Watch, check: () => void): Promise<unknown> {
+  async #run(
+    make: (device: Device) => Task,
+    { onProgress }: Watch,
+    check: () => void,
+  ): Promise<{ result: unknown; adapter: string }> {
     webgpu.enter();
     try {
-      const { device } = this.#alive() ?? (await this.#device());
+      const { device, adapter } = this.#alive() ?? (await this.#device());
       check();
-      return await carryOut(make(device), check, onProgress);
+      return { result: await carryOut(make(device), check, onProgress), adapter };
     } finally {
       void webgpu.leave();
     }
@@ -112,20 +117,19 @@ export class Gpu {
   }
 
   async #open(): Promise<Opened> {
-    await this.#drop();
-    webgpu.enter();
     try {
-      const task = webgpu.task(({ GpuJob }) => GpuJob.open());
-      const device = (await carryOut(task, () => {}, undefined)) as Device;
-      this.#opened = { device, generation: webgpu.generation };
+      await this.#drop();
+      const adapter = await findAdapter();
+      if (!this.#isStarted) await this.#startModule();
+      this.#isStarted = true;
+      const opened = { device: await openDevice(), adapter, generation: webgpu.generation };
+      this.#opened = opened;
+      if (this.#closed) await this.#drop();
+      return opened;
     } catch (error) {
-      void webgpu.leave();
-      if (!this.#strict) this.#given = error as ScatterbrainError;
+      if (!this.#strict && error instanceof ScatterbrainError) this.#failure = error;
       throw error;
     }
-    const opened = this.#opened;
-    if (this.#closed) await this.#drop();
-    return opened;
   }
 
   async #drop(): Promise<void> {
@@ -141,11 +145,30 @@ export class Gpu {
   }
 }
 
-/** Most places without WebGPU are told apart before the module is fetched. */
-async function findAdapter(): Promise<void> {
-  const { gpu } = (globalThis.navigator ?? {}) as {
-    gpu?: { requestAdapter: (options: object) => Promise<unknown> };
-  };
+/** A device that computes rightly, and is a user of the module. */
+async function openDevice(): Promise<Device> {
+  webgpu.enter();
+  try {
+    const task = webgpu.task(({ GpuJob }) => GpuJob.open());
+    return (await carryOut(task, () => {}, undefined)) as Device;
+  } catch (error) {
+    void webgpu.leave();
+    throw error;
+  }
+}
+
+/** What the types of TypeScript's libraries do not have everywhere. */
+interface WebGpu {
+  requestAdapter(options: { powerPreference: "high-performance" }): Promise<Adapter | null>;
+}
+
+interface Adapter {
+  info: Record<"vendor" | "architecture" | "device" | "description", string>;
+}
+
+/** What the adapter is called. Where there is none, the module need not be fetched. */
+async function findAdapter(): Promise<string> {
+  const { gpu } = (globalThis.navigator ?? {}) as { gpu?: WebGpu };
   const none = (why: string, options?: ErrorOptions) =>
     new ScatterbrainError("NoDevice", `There is no WebGPU device to use: ${why}`, options);
   if (gpu === undefined) {
@@ -153,7 +176,7 @@ async function findAdapter(): Promise<void> {
       "this environment has no navigator.gpu, which browsers have on secure pages (https, localhost)",
     );
   }
-  let adapter: unknown;
+  let adapter: Adapter | null;
   try {
     adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   } catch (error) {
@@ -162,6 +185,9 @@ async function findAdapter(): Promise<void> {
     });
   }
   if (!adapter) throw none("the browser has no adapter: the GPU is blocked, or its driver is too old");
+  // Browsers differ in how much they tell.
+  const { vendor, architecture, device, description } = adapter.info ?? {};
+  return description || [vendor, architecture, device].filter(Boolean).join(" ") || "unnamed";
 }
 
 function noting(error: ScatterbrainError, result: AttentionResult): AttentionResult {

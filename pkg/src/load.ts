@@ -47,9 +47,9 @@ export function loadWith(own: Addresses, compileFrom: CompileFrom, spawn: Spawn)
     const pool = workers > 1 ? await startPool(spawn, workers) : undefined;
     let gpu: Gpu | undefined;
     if (backend !== "wasm") {
-      gpu = new Gpu(backend === "webgpu");
+      gpu = new Gpu(backend === "webgpu", () => start(webgpu, compileFrom, others.webgpu, own.webgpu));
       try {
-        await gpu.start(() => start(webgpu, compileFrom, others.webgpu, own.webgpu));
+        await gpu.start();
       } catch (error) {
         pool?.end(error as ScatterbrainError);
         throw error;

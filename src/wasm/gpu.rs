@@ -9,8 +9,7 @@ use futures_channel::oneshot;
 use js_sys::{Float32Array, Promise};
 use wasm_bindgen::prelude::*;
 
-use super::arrays::{floats, to_floats};
-use super::record::Record;
+use super::arrays::floats;
 use super::{Result, options, results};
 use crate::error::Error;
 use crate::gpu::{Gpu, GpuRun};
@@ -22,11 +21,6 @@ pub struct Device(Gpu);
 
 #[wasm_bindgen]
 impl Device {
-    /// The adapter's name, as far as the browser tells it.
-    pub fn adapter(&self) -> String {
-        self.0.adapter()
-    }
-
     /// Whether it went away, and will not come back.
     #[wasm_bindgen(js_name = isLost)]
     pub fn is_lost(&self) -> bool {
@@ -53,7 +47,7 @@ enum State {
 enum Work {
     /// Looking for a device.
     Open(Option<Gpu>),
-    Attention(Gpu, GpuRun),
+    Attention(GpuRun),
 }
 
 #[wasm_bindgen]
@@ -73,7 +67,7 @@ impl GpuJob {
     ) -> Result<GpuJob> {
         let (shape, options) = options::call(options)?;
         let run = GpuRun::new(&device.0, Plan::new(shape, &options)?, inputs(q, k, v)?)?;
-        Ok(GpuJob::new(Work::Attention(device.0.clone(), run)))
+        Ok(GpuJob::new(Work::Attention(run)))
     }
 
     /// Goes on until the device has to be waited for, or one piece of work is done. Returns the share that is done, which is 1
@@ -123,7 +117,7 @@ impl Work {
     async fn step(&mut self) -> crate::Result<()> {
         match self {
             Work::Open(gpu) => *gpu = Some(Gpu::open().await?),
-            Work::Attention(_, run) => run.step().await?,
+            Work::Attention(run) => run.step().await?,
         }
         Ok(())
     }
@@ -131,7 +125,7 @@ impl Work {
     fn is_done(&self) -> bool {
         match self {
             Work::Open(gpu) => gpu.is_some(),
-            Work::Attention(_, run) => run.is_done(),
+            Work::Attention(run) => run.is_done(),
         }
     }
 
@@ -140,7 +134,7 @@ impl Work {
         let fraction = match self {
             _ if self.is_done() => return 1.0,
             Work::Open(_) => 0.0,
-            Work::Attention(_, run) => run.fraction(),
+            Work::Attention(run) => run.fraction(),
         };
         fraction.min(1.0 - f64::EPSILON)
     }
@@ -148,15 +142,7 @@ impl Work {
     fn finish(self) -> Result<JsValue> {
         match self {
             Work::Open(gpu) => Ok(gpu.map(Device).into()),
-            Work::Attention(gpu, run) => {
-                let (output, run) = run.finish();
-                let stats = results::stats(&run);
-                stats.put_text("adapter", &gpu.adapter());
-                let result = Record::new();
-                result.put("output", &to_floats("output", output.data)?);
-                result.put("stats", &stats);
-                Ok(result.into())
-            }
+            Work::Attention(run) => results::attention(run.finish()),
         }
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn curve(points: &[SweepPoint]) -> JsValue {
     curve.into()
 }
 
-pub(super) fn stats(stats: &Stats) -> Record {
+fn stats(stats: &Stats) -> JsValue {
     let phases = Record::new();
     for phase in &stats.phases {
         phases.put_number(phase.name, phase.milliseconds);
@@ -69,5 +69,5 @@ pub(super) fn stats(stats: &Stats) -> Record {
     result.put_number("features", stats.features as f64);
     result.put_number("workers", 1.0);
     result.put("phases", &phases);
-    result
+    result.into()
 }
