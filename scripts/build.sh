@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Sourced: Rust -> pkg/dist/wasm -> pkg/dist -> www/dist. Each function builds what it stands on first.
 
-# Three modules from one crate: what a page loads; the same with relaxed SIMD, for engines that have it; and robust PCA,
-# which is fetched when it is first asked for.
+# Four modules from one crate: what a page loads; the same with relaxed SIMD, for engines that have it; and robust PCA and
+# WebGPU, each of which is fetched when it is first asked for.
 build_wasm() {
   need_rust
   need_node_modules
@@ -10,6 +10,7 @@ build_wasm() {
   build_module wasm wasm pkg/dist/wasm scatterbrain 90000
   build_relaxed_module
   build_module wasm-robust-pca wasm-robust-pca pkg/dist/wasm-robust-pca robust_pca 140000
+  build_module wasm-webgpu wasm-webgpu pkg/dist/wasm-webgpu webgpu 160000
 }
 
 # The two builds of the core are driven by one copy of the glue, which must therefore be the same for both.

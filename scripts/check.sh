@@ -12,6 +12,8 @@ step "clippy, native" cargo clippy --locked --all-targets --features rayon,webgp
 step "clippy, WebAssembly" cargo clippy --locked --target $wasm_target --no-default-features --features wasm --lib -- -D warnings
 step "clippy, WebAssembly, robust PCA" \
   cargo clippy --locked --target $wasm_target --no-default-features --features wasm-robust-pca --lib -- -D warnings
+step "clippy, WebAssembly, WebGPU" \
+  cargo clippy --locked --target $wasm_target --no-default-features --features wasm-webgpu --lib -- -D warnings
 # The wrapper's types rest on wasm-bindgen's, and the page's on the wrapper's: types are checked on the real build.
 build_package
 step "tsc, page" tsc -p www --noEmit

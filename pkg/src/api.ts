@@ -1,6 +1,14 @@
 import { core } from "./core.js";
 import { ScatterbrainError } from "./errors.js";
-import { type Call, checkSignal, copied, readCall, readRobustPcaCall, type Watch } from "./inputs.js";
+import type { Gpu } from "./gpu.js";
+import {
+  type Call,
+  checkSignal,
+  copiedRobustPcaCall,
+  readCall,
+  readRobustPcaCall,
+  type Watch,
+} from "./inputs.js";
 import type { AttentionOptions, DecomposeOptions, RobustPcaOptions, SweepOptions } from "./options.js";
 import { cut, join } from "./parts.js";
 import type { Pool } from "./pool.js";
@@ -14,20 +22,27 @@ import { carryOut, type Task } from "./task.js";
  * read when a call starts: changing them afterwards changes nothing.
  */
 export class Scatterbrain {
-  /** Where calls are computed. */
-  readonly backend = "wasm";
   /** Vector instructions of the module: `"relaxed-simd"` or `"simd128"`, or `"scalar"` if it was built without. */
   readonly instructionSet: string = core.ask((glue) => glue.instructionSet());
   readonly #pool: Pool | undefined;
+  readonly #gpu: Gpu | undefined;
   readonly #startRobustPca: () => Promise<void>;
   #usesRobustPca = false;
   #disposed = false;
 
-  /** `startRobustPca` sees to it that the module for robust PCA runs; `pool` takes over attention. */
-  constructor(startRobustPca: () => Promise<void>, pool: Pool | undefined) {
+  /**
+   * `startRobustPca` sees to it that the module for robust PCA runs; `gpu` takes over attention, and `pool` what that leaves.
+   */
+  constructor(startRobustPca: () => Promise<void>, pool: Pool | undefined, gpu: Gpu | undefined) {
     this.#pool = pool;
+    this.#gpu = gpu;
     this.#startRobustPca = startRobustPca;
     core.enter();
+  }
+
+  /** Where `attention` is computed: `"webgpu"` only while there is a device to be had. */
+  get backend(): "wasm" | "webgpu" {
+    return this.#gpu === undefined || this.#gpu.failure ? "wasm" : "webgpu";
   }
 
   /** Attention of all heads. Rejects with a `ScatterbrainError`. */
@@ -35,11 +50,12 @@ export class Scatterbrain {
     this.#checkAlive();
     const call = readCall(options);
     checkSignal(call.signal);
-    if (this.#pool !== undefined) return this.#share(call, this.#pool);
-    const { q, k, v, options: rest } = call;
-    const task = core.task(({ Job }) => Job.part(q, k, v, rest, 0, 1));
-    const { output, stats } = (await this.#finish(task, call)) as AttentionResult;
-    return { output, stats };
+    if (this.#gpu === undefined) return this.#onWasm(call);
+    return this.#gpu.attention(
+      call,
+      () => this.#check(call.signal),
+      (call) => this.#onWasm(call),
+    );
   }
 
   /** The attention matrix of one head beside its estimate; batch and heads must be 1. */
@@ -63,7 +79,7 @@ export class Scatterbrain {
     checkSignal(call.signal);
     if (!this.#usesRobustPca) {
       // What is given may change while the module is on its way.
-      call = copied(call);
+      call = copiedRobustPcaCall(call);
       await this.#startRobustPca();
       this.#checkAlive();
       checkSignal(call.signal);
@@ -88,6 +104,15 @@ export class Scatterbrain {
     void core.leave();
     if (this.#usesRobustPca) void robustPca.leave();
     this.#pool?.end(disposed());
+    this.#gpu?.close();
+  }
+
+  async #onWasm(call: Call): Promise<AttentionResult> {
+    if (this.#pool !== undefined) return this.#share(call, this.#pool);
+    const { q, k, v, options: rest } = call;
+    const task = core.task(({ Job }) => Job.part(q, k, v, rest, 0, 1));
+    const { output, stats } = (await this.#finish(task, call)) as AttentionResult;
+    return { output, stats };
   }
 
   async #share(call: Call, pool: Pool): Promise<AttentionResult> {

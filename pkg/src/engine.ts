@@ -17,7 +17,7 @@ interface Glue {
 
 /** Work inside a module. */
 interface Job {
-  step: (milliseconds: number) => number;
+  step: (milliseconds: number) => number | Promise<unknown>;
   finish: () => unknown;
   free: () => void;
 }
@@ -32,6 +32,8 @@ export class Engine<G extends Glue> {
   /** The instance must be replaced before it is used again. */
   #damaged = false;
   #users = 0;
+  /** End the waiting for promises of the instance, which will not keep them once it is replaced. */
+  readonly #waiting = new Set<() => void>();
 
   /** `stepName` is an export that no other module has. */
   constructor(glue: G, stepName: string) {
@@ -75,6 +77,11 @@ export class Engine<G extends Glue> {
     return this.#guarded(() => question(this.#glue));
   }
 
+  /** Changes when another instance takes the place of the one that runs: what belongs to that is lost. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /** Counts one more user of the instance. */
   enter(): void {
     this.#users += 1;
@@ -99,12 +106,27 @@ export class Engine<G extends Glue> {
       );
     };
     return {
-      step: (milliseconds) => onInstance(() => job.step(milliseconds)),
+      step: (milliseconds) => {
+        const step = onInstance(() => job.step(milliseconds));
+        return typeof step === "number" ? step : this.#settled(step);
+      },
       finish: () => onInstance(() => job.finish()),
       free: () => {
         if (generation === this.#generation) this.#guarded(() => job.free());
       },
     };
+  }
+
+  /** Ends with `promise`, or with the instance. */
+  #settled(promise: Promise<unknown>): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        this.#waiting.delete(end);
+        resolve();
+      };
+      this.#waiting.add(end);
+      promise.then(end, end);
+    });
   }
 
   #guarded<T>(work: () => T): T {
@@ -135,6 +157,7 @@ export class Engine<G extends Glue> {
       // The restart happens at the next call into the module. Be it one that passes nothing in.
       this.#glue.instructionSet();
       this.#damaged = false;
+      for (const end of this.#waiting) end();
     } catch {
       // Most likely no memory for a second instance before the first one is collected; the next call tries again.
     }

@@ -5,8 +5,12 @@
  * - `InvalidOption`: an option that is unknown, of the wrong type, out of range or at odds with another one.
  * - `InvalidInput`: `q`, `k`, `v` or `matrix` is not a Float32Array that can be read.
  * - `NonFinite`: NaN or an infinity in one of them; the message names the index.
- * - `OutOfMemory`: the tab, or the 4 GiB that WebAssembly can address, is too small for the call.
+ * - `OutOfMemory`: the tab, the 4 GiB that WebAssembly can address, or the GPU is too small for the call.
  * - `Unsupported`: a combination that cannot be done without breaking a promise, or that is not there yet.
+ * - `NoDevice`: there is no WebGPU here, no adapter, none that gives a device with WebGPU's default limits, or none that
+ *   computes rightly.
+ * - `DeviceLost`: the GPU went away during the call, by a fault of its driver for example. The next call looks for it anew.
+ * - `DeviceFailed`: the GPU refused what it was asked to do.
  * - `Aborted`: the call's `signal` was aborted; `cause` is the signal's reason.
  * - `Disposed`: `dispose()` was called before or during the call.
  * - `LoadFailed`: the WebAssembly module could not be fetched, compiled or started.
@@ -19,6 +23,9 @@ export type ErrorCode =
   | "NonFinite"
   | "OutOfMemory"
   | "Unsupported"
+  | "NoDevice"
+  | "DeviceLost"
+  | "DeviceFailed"
   | "Aborted"
   | "Disposed"
   | "LoadFailed"
@@ -33,6 +40,16 @@ export class ScatterbrainError extends Error {
     super(message, options);
     this.name = "ScatterbrainError";
     this.code = code;
+  }
+}
+
+/** Does what needs memory for `what`. */
+export function withMemory<T>(what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ScatterbrainError("OutOfMemory", `Not enough memory for ${what}`, { cause: error });
   }
 }
 

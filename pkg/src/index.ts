@@ -11,6 +11,7 @@ const own = {
   core: unmoved(new URL("./wasm/scatterbrain_bg.wasm", import.meta.url)),
   relaxed: unmoved(new URL("./wasm-relaxed/scatterbrain_bg.wasm", import.meta.url)),
   robustPca: unmoved(new URL("./wasm-robust-pca/robust_pca_bg.wasm", import.meta.url)),
+  webgpu: unmoved(new URL("./wasm-webgpu/webgpu_bg.wasm", import.meta.url)),
 };
 
 const compileFrom: CompileFrom = async (address) => {

@@ -1,4 +1,4 @@
-import { describe, ScatterbrainError, unexpected } from "./errors.js";
+import { describe, ScatterbrainError, unexpected, withMemory } from "./errors.js";
 
 /** The largest size that the module takes. */
 const MAX_SIZE = 2 ** 30;
@@ -57,7 +57,14 @@ export function readRobustPcaCall(given: unknown): RobustPcaCall {
 }
 
 /** A copy that does not change with what the caller holds. */
-export function copied(call: RobustPcaCall): RobustPcaCall {
+export function copiedCall({ q, k, v, options, ...watch }: Call): Call {
+  return withMemory("a copy of the tensors", () => {
+    return { ...watch, q: q.slice(), k: k.slice(), v: v.slice(), options: copiedOptions(options) };
+  });
+}
+
+/** As `copiedCall`, for robust PCA. */
+export function copiedRobustPcaCall(call: RobustPcaCall): RobustPcaCall {
   const options = copiedOptions(call.options);
   return "matrix" in call
     ? { ...call, matrix: call.matrix.slice(), options }

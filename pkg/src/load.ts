@@ -2,11 +2,13 @@ import { Scatterbrain } from "./api.js";
 import { core } from "./core.js";
 import type { Engine } from "./engine.js";
 import { describe, ScatterbrainError, unexpected } from "./errors.js";
+import { Gpu } from "./gpu.js";
 import { readObject } from "./inputs.js";
 import { hasRelaxedSimd, INSTRUCTION_SETS } from "./instructions.js";
 import type { LoadOptions } from "./options.js";
 import { Pool, type Spawn } from "./pool.js";
 import { robustPca } from "./robust-pca.js";
+import { webgpu } from "./webgpu.js";
 
 /** Compiles the module at an address. */
 export type CompileFrom = (address: URL | string) => Promise<WebAssembly.Module>;
@@ -17,6 +19,7 @@ export interface Addresses {
   /** The core once more, compiled with relaxed SIMD. */
   relaxed: URL;
   robustPca: URL;
+  webgpu: URL;
 }
 
 /**
@@ -32,7 +35,7 @@ const MAX_WORKERS = 64;
 /** `load` for an environment, given its ways to get at a module and to start a worker. */
 export function loadWith(own: Addresses, compileFrom: CompileFrom, spawn: Spawn): Load {
   return async (options = {}) => {
-    const { wasm, robustPca: robustPcaWasm, simd = "auto", workers = 1 } = readLoadOptions(options);
+    const { backend = "wasm", wasm, simd = "auto", workers = 1, ...others } = readLoadOptions(options);
     const relaxed = simd !== "simd128" && hasRelaxedSimd();
     if (simd === "relaxed" && !relaxed) throw unsupported("simd", simd, "this engine has no relaxed SIMD");
     await start(core, compileFrom, wasm, relaxed ? own.relaxed : own.core);
@@ -42,7 +45,17 @@ export function loadWith(own: Addresses, compileFrom: CompileFrom, spawn: Spawn)
       throw unsupported("simd", simd, why);
     }
     const pool = workers > 1 ? await startPool(spawn, workers) : undefined;
-    return new Scatterbrain(() => start(robustPca, compileFrom, robustPcaWasm, own.robustPca), pool);
+    let gpu: Gpu | undefined;
+    if (backend !== "wasm") {
+      gpu = new Gpu(backend === "webgpu", () => start(webgpu, compileFrom, others.webgpu, own.webgpu));
+      try {
+        await gpu.start();
+      } catch (error) {
+        pool?.end(error as ScatterbrainError);
+        throw error;
+      }
+    }
+    return new Scatterbrain(() => start(robustPca, compileFrom, others.robustPca, own.robustPca), pool, gpu);
   };
 }
 
@@ -98,17 +111,14 @@ async function compileSource(compileFrom: CompileFrom, source: Source): Promise<
 }
 
 function readLoadOptions(options: unknown): LoadOptions {
-  const { backend, wasm, robustPca, workers, simd, ...unknown } = readObject("options", options);
+  const { backend, wasm, robustPca, webgpu, workers, simd, ...unknown } = readObject("options", options);
   const stranger = Object.entries(unknown).find(([, value]) => value !== undefined);
   if (stranger !== undefined) {
     const [name, value] = stranger;
-    const keys = "backend, wasm, robustPca, workers, simd";
+    const keys = "backend, wasm, robustPca, webgpu, workers, simd";
     throw unexpected("InvalidOption", name, describe(value), `only these keys: ${keys}`);
   }
-  if (backend === "webgpu") {
-    throw unsupported("backend", backend, "WebGPU is not there yet; leave backend out");
-  }
-  if (backend !== undefined && backend !== "auto" && backend !== "wasm") {
+  if (backend !== undefined && backend !== "auto" && backend !== "wasm" && backend !== "webgpu") {
     throw unexpected("InvalidOption", "backend", describe(backend), 'one of "auto", "wasm", "webgpu"');
   }
   if (
@@ -125,7 +135,7 @@ function readLoadOptions(options: unknown): LoadOptions {
   if (simd !== undefined && simd !== "auto" && simd !== "simd128" && simd !== "relaxed") {
     throw unexpected("InvalidOption", "simd", describe(simd), 'one of "auto", "simd128", "relaxed"');
   }
-  for (const [name, source] of Object.entries({ wasm, robustPca })) {
+  for (const [name, source] of Object.entries({ wasm, robustPca, webgpu })) {
     if (source === undefined || isSource(source)) continue;
     throw unexpected(
       "InvalidOption",
@@ -134,7 +144,7 @@ function readLoadOptions(options: unknown): LoadOptions {
       "a URL, a string, bytes or a WebAssembly.Module",
     );
   }
-  return { wasm, robustPca, workers, simd } as LoadOptions;
+  return { backend, wasm, robustPca, webgpu, workers, simd } as LoadOptions;
 }
 
 function unsupported(name: string, value: string, why: string): ScatterbrainError {

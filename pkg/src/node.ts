@@ -10,6 +10,7 @@ const own = {
   core: new URL("./wasm/scatterbrain_bg.wasm", import.meta.url),
   relaxed: new URL("./wasm-relaxed/scatterbrain_bg.wasm", import.meta.url),
   robustPca: new URL("./wasm-robust-pca/robust_pca_bg.wasm", import.meta.url),
+  webgpu: new URL("./wasm-webgpu/webgpu_bg.wasm", import.meta.url),
 };
 
 const spawn: Spawn = (heard, died) => {

@@ -297,7 +297,15 @@ export type RobustPcaOptions = RobustPcaMatrixOptions | RobustPcaHeadOptions;
 
 /** Options of `load`. */
 export interface LoadOptions {
-  /** Where to compute. `"auto"` and `"wasm"` are the same for now, `"webgpu"` is not there yet. Default `"auto"`. */
+  /**
+   * Where to compute `attention`, and `sweep` where it is faster there.
+   *
+   * - `"wasm"`: in WebAssembly.
+   * - `"webgpu"`: on a GPU, of which a device is opened and checked by `load`. What cannot be done there is an error.
+   * - `"auto"`: as `"webgpu"`, but what cannot be done there is done in WebAssembly, and `stats.fallback` says why.
+   *
+   * With the latter two one more module is fetched, if there is an adapter. Default `"wasm"`.
+   */
   backend?: "auto" | "wasm" | "webgpu" | undefined;
   /**
    * The WebAssembly module: its address, its bytes, or compiled. The first load decides which module runs. Default:
@@ -308,6 +316,8 @@ export interface LoadOptions {
   wasm?: URL | string | BufferSource | WebAssembly.Module | undefined;
   /** As `wasm`, for the module of robust PCA. The first call of `robustPca` decides which one runs. */
   robustPca?: URL | string | BufferSource | WebAssembly.Module | undefined;
+  /** As `wasm`, for the module of the backends `"webgpu"` and `"auto"`. */
+  webgpu?: URL | string | BufferSource | WebAssembly.Module | undefined;
   /**
    * How many workers compute `attention`, each with memory of its own: they share the heads of all sequences, and the
    * queries of a head too where it is exact or, not causal, has landmarks. The result is the same to the bit. With 1 it is computed on the thread that

@@ -1,6 +1,6 @@
 /** An attention call in parts: out of the call's tensors, and back into one result. */
 import { core } from "./core.js";
-import { ScatterbrainError } from "./errors.js";
+import { withMemory } from "./errors.js";
 import { type Call, copiedOptions } from "./inputs.js";
 import type { PartCall, PartResult } from "./protocol.js";
 import type { AttentionResult } from "./results.js";
@@ -57,13 +57,4 @@ export function join(results: PartResult[], rows: number, milliseconds: number):
       phases: Object.fromEntries(phases),
     },
   };
-}
-
-function withMemory<T>(what: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new ScatterbrainError("OutOfMemory", `Not enough memory for ${what}`, { cause: error });
-  }
 }

@@ -3,8 +3,14 @@ import type { Method } from "./options.js";
 /** How a call ran. */
 export interface Stats {
   /** Where it was computed. */
-  backend: "wasm";
-  /** Vector instructions that were used: `"relaxed-simd"` or `"simd128"`, or `"scalar"` if there were none. */
+  backend: "wasm" | "webgpu";
+  /** The GPU, as far as the browser names it, if it was computed there. */
+  adapter?: string;
+  /** Why it was computed in WebAssembly, in a sentence, where `load` was asked for a GPU. */
+  fallback?: string;
+  /**
+   * Vector instructions that were used: `"relaxed-simd"` or `"simd128"`, or `"scalar"` if there were none; on a GPU `"wgsl"`.
+   */
   instructionSet: string;
   /** The estimator that ran; never `"auto"`. */
   method: Exclude<Method, "auto">;

@@ -2,8 +2,10 @@ import { nextTurn } from "./turns.js";
 
 /** A job inside a module. Its calls fail once the instance that it lives in is no longer the current one. */
 export interface Task {
-  /** Works for about so many milliseconds; gives the fraction that is done. */
-  step: (milliseconds: number) => number;
+  /**
+   * Works for about so many milliseconds; gives the fraction that is done, or what to wait for before there is more to do.
+   */
+  step: (milliseconds: number) => number | Promise<void>;
   finish: () => unknown;
   free: () => void;
 }
@@ -21,8 +23,13 @@ export async function carryOut(
     for (let done = 0; done < 1; ) {
       await nextTurn();
       check();
-      done = Math.max(done, task.step(SLICE));
-      onProgress?.(done);
+      const step = task.step(SLICE);
+      if (typeof step === "number") {
+        done = Math.max(done, step);
+        onProgress?.(done);
+      } else {
+        await step;
+      }
     }
     check();
     return task.finish();

@@ -25,5 +25,7 @@ mod run;
 mod stage;
 mod support;
 
-pub use device::{Gpu, block_on};
+pub use device::Gpu;
+#[cfg(not(target_arch = "wasm32"))]
+pub use device::block_on;
 pub use run::GpuRun;

@@ -2,20 +2,23 @@
 //! drives it: a job is stepped for some milliseconds at a time, so that the event loop is never blocked for
 //! long and a call can be cancelled.
 //!
-//! The crate is compiled to two modules, each with one kind of job: `Job` for most calls, small enough for any page; and
-//! `RobustPcaJob` with the linear algebra that only it needs, fetched when it is first asked for.
+//! The crate is compiled to three modules, each with one kind of job: `Job` for most calls, small enough for any page;
+//! `RobustPcaJob` with the linear algebra that only it needs, and `GpuJob` with WebGPU, each fetched when it is first asked for.
 
-// The reading of some options, and some kinds of arrays, are only the main module's.
+// The reading of some options, and some kinds of arrays and results, are only the main module's.
 #[cfg_attr(not(feature = "wasm"), allow(dead_code))]
 mod arrays;
 #[cfg_attr(not(feature = "wasm"), allow(dead_code))]
 mod fields;
+#[cfg(feature = "wasm-webgpu")]
+mod gpu;
 #[cfg(feature = "wasm")]
 mod job;
-#[cfg(feature = "wasm")]
+#[cfg(any(feature = "wasm", feature = "wasm-webgpu"))]
 mod options;
 mod record;
-#[cfg(feature = "wasm")]
+#[cfg(any(feature = "wasm", feature = "wasm-webgpu"))]
+#[cfg_attr(not(feature = "wasm"), allow(dead_code))]
 mod results;
 #[cfg(feature = "wasm-robust-pca")]
 mod robust_pca;

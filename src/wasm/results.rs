@@ -9,6 +9,9 @@ use super::record::Record;
 use crate::analysis::{Decomposition, SweepPoint};
 use crate::{Stats, Tensor};
 
+/// What the module computes with.
+const BACKEND: &str = if cfg!(feature = "wasm-webgpu") { "webgpu" } else { "wasm" };
+
 pub(super) fn attention((output, run): (Tensor, Stats)) -> Result<JsValue> {
     let result = Record::new();
     result.put("output", &to_floats("output", output.data)?);
@@ -56,7 +59,7 @@ fn stats(stats: &Stats) -> JsValue {
         phases.put_number(phase.name, phase.milliseconds);
     }
     let result = Record::new();
-    result.put_text("backend", "wasm");
+    result.put_text("backend", BACKEND);
     result.put_text("instructionSet", stats.instruction_set);
     result.put_text("method", &stats.method.to_string());
     result.put_number("milliseconds", stats.milliseconds);

@@ -8,9 +8,12 @@ const { binary, args } = JSON.parse(
   readFileSync(new URL("../../../webdriver.json", import.meta.url), "utf8"),
 )["goog:chromeOptions"];
 
+/** WebGPU on SwiftShader, a GPU that the processor plays: without, headless Chromium has `navigator.gpu` and no adapter. */
+export const swiftShader = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+
 /** A headless Chromium for the test `t`. */
-export async function launch(t) {
-  const browser = await chromium.launch({ executablePath: binary, args });
+export async function launch(t, flags = []) {
+  const browser = await chromium.launch({ executablePath: binary, args: [...args, ...flags] });
   t.after(() => browser.close());
   return browser;
 }

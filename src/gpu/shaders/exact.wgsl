@@ -86,7 +86,8 @@ fn exact(
 
   let end = visible(slice, min(first + QUERIES, params.queries) - 1);
   for (var start = 0u; start < end; start += KEYS) {
-    var logits: array<vec4f, 4>;
+    // Said, though it is the default: Chromium 156 on SwiftShader would keep what the last turn of the loop left.
+    var logits = array<vec4f, 4>();
     for (var depth = 0u; depth < params.dim; depth += DEPTH) {
       workgroupBarrier();
       if thread < 64 {
