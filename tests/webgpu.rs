@@ -43,12 +43,11 @@ fn is_supported(options: &Options) -> bool {
 }
 
 /// Compares all cases: what is supported with the reference, the rest with the refusal.
-fn compare(cases: impl Iterator<Item = Case>) {
-    let gpu = gpu();
+fn compare(gpu: &Gpu, cases: impl Iterator<Item = Case>) {
     check::all(
         cases,
         |case| case.name.clone(),
-        |Case { inputs, options, .. }| match call(&gpu, inputs, options) {
+        |Case { inputs, options, .. }| match call(gpu, inputs, options) {
             Ok((output, _)) => check::outputs_within(&output.data, inputs, options, SLACK),
             Err(Error::Unsupported { .. }) if !is_supported(options) => {
                 Ok(check::Tally { rows: 1, ..Default::default() })
@@ -62,21 +61,19 @@ fn compare(cases: impl Iterator<Item = Case>) {
 /// those of sizes and of estimators, so that every size and every estimator has its turns.
 #[test]
 fn outputs_equal_the_reference() {
-    compare(cases::sizes(false).step_by(61));
-    compare(cases::batches().into_iter().step_by(7));
-    compare(cases::temperatures().into_iter().step_by(5));
-    compare(cases::explicit_supports().into_iter().step_by(3));
-}
-
-#[test]
-fn causal_outputs_equal_the_reference() {
-    compare(cases::sizes(true).step_by(61));
+    // One device for all, for it compiles each shader once.
+    let gpu = gpu();
+    compare(&gpu, cases::sizes(false).step_by(61));
+    compare(&gpu, cases::sizes(true).step_by(61));
+    compare(&gpu, cases::batches().into_iter().step_by(7));
+    compare(&gpu, cases::temperatures().into_iter().step_by(5));
+    compare(&gpu, cases::explicit_supports().into_iter().step_by(3));
 }
 
 #[test]
 #[ignore = "takes a quarter of an hour"]
 fn outputs_equal_the_reference_over_the_whole_table() {
-    compare(cases::all());
+    compare(&gpu(), cases::all());
 }
 
 fn hashed(support: Support, features: Option<Features>, causal: bool) -> Options {
