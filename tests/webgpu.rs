@@ -134,3 +134,55 @@ fn assert_close(got: &[f32], wanted: &[f32], tolerance: f32) {
     let off = got.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(off <= tolerance, "off by {off}");
 }
+
+fn low_rank(features: Features, causal: bool) -> Options {
+    Options { method: Method::LowRank, features: Some(features), causal, seed: 7, ..Options::default() }
+}
+
+fn favor(count: usize, hyperbolic: bool, center: bool) -> Features {
+    Features::Favor { count: Some(count), hyperbolic, center, balance: false }
+}
+
+/// With the identity as values, outputs are the normalised entries: those of the processor's features for the same seed.
+#[test]
+fn entries_of_the_low_rank_part_are_those_of_the_processor() {
+    let gpu = gpu();
+    let n = 300;
+    let mut inputs = Inputs::normal(single(n, n, 64, n), 1.0, 41);
+    inputs.v = (0..n * n).map(|at| if at % n == at / n { 1.0 } else { 0.0 }).collect();
+    let optimal = |center, spread| Features::Optimal { count: Some(100), center, balance: false, spread };
+    let cases = [
+        low_rank(favor(100, false, false), false),
+        low_rank(favor(100, true, true), false),
+        low_rank(optimal(true, None), false),
+        low_rank(favor(100, false, false), true),
+        low_rank(optimal(false, Some(3.0)), true),
+    ];
+    for options in cases {
+        let wanted = scatterbrain::attention(inputs.q(), inputs.k(), inputs.v(), &options).unwrap().data;
+        let got = call(&gpu, &inputs, &options).unwrap().0.data;
+        for (at, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
+            let (query, key) = (at / n, at % n);
+            assert!((got - wanted).abs() <= 1e-4 * wanted + 1e-9, "{options:?} [{query}, {key}]: {got}, not {wanted}");
+        }
+    }
+}
+
+/// To the bit, however large what comes later: no scale and no sum may know of it.
+#[test]
+fn causal_rows_of_the_low_rank_part_do_not_depend_on_the_future() {
+    let gpu = gpu();
+    let inputs = Inputs::normal(single(300, 300, 16, 12), 1.0, 42);
+    let options = low_rank(favor(40, false, false), true);
+    let before = call(&gpu, &inputs, &options).unwrap().0.data;
+    for first in [1, 63, 64, 100, 191, 299] {
+        let mut changed = inputs.clone();
+        changed.q[first * 16..].iter_mut().for_each(|x| *x *= -2.0);
+        changed.k[first * 16..].iter_mut().for_each(|x| *x *= 3.0);
+        changed.v[first * 12..].iter_mut().for_each(|x| *x += 1e6);
+        let after = call(&gpu, &changed, &options).unwrap().0.data;
+        let bits = |data: &[f32]| data[..first * 12].iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert!(bits(&before) == bits(&after), "a row before {first} changed");
+        assert_ne!(before[first * 12..], after[first * 12..]);
+    }
+}
