@@ -142,3 +142,25 @@ fn assert_close(got: &[f32], wanted: &[f32], tolerance: f32) {
     let off = got.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(off <= tolerance, "off by {off}");
 }
+
+/// What sorting takes on the device and on the processor.
+#[test]
+#[ignore = "measures"]
+fn time_to_sort() {
+    let gpu = gpu();
+    for tokens in [1024, 4096, 16_384] {
+        let inputs = Inputs::normal(single(tokens, tokens, 4, 1), 1.0, 44);
+        let smyrf = Support::Smyrf { cluster: Some(4), rounds: Some(1) };
+        let options = hashed(smyrf, None, false);
+        let sorting = |stats: Stats| {
+            let sort = stats.phases.iter().find(|phase| phase.name == "sort");
+            sort.map_or(0.0, |phase| phase.milliseconds)
+        };
+        let times: Vec<f64> = (0..3).map(|_| sorting(call(&gpu, &inputs, &options).unwrap().1)).collect();
+        let processor = attention_with_stats(inputs.q(), inputs.k(), inputs.v(), &options).unwrap().1;
+        println!(
+            "{tokens} queries and keys: {times:.1?} ms on the device, {:.1} ms on the processor",
+            sorting(processor)
+        );
+    }
+}
