@@ -92,8 +92,6 @@ fn lsh(chunk: Option<usize>) -> Support {
     Support::Lsh { rounds: Some(3), chunk }
 }
 
-const FAVOR: Features = Features::Favor { count: Some(32), hyperbolic: false, center: false, balance: false };
-
 /// Hashes, ranks and unions are those of the processor: were one token in another bucket, the number of pairs would change.
 #[test]
 fn supports_have_as_many_entries_as_on_the_processor() {
@@ -129,7 +127,7 @@ fn later_tokens_leave_earlier_rows_as_they_are_to_the_bit() {
     changed.v[kept * 8..].iter_mut().for_each(|x| *x *= -7.0);
     let window = Support::Window { size: Some(20) };
     for support in [lsh(None), lsh(Some(4)), window] {
-        for features in [None, Some(FAVOR)] {
+        for features in [None, Some(favor(32, false, false))] {
             let options = hashed(support.clone(), features, true);
             let [before, after] = [&inputs, &changed].map(|inputs| call(&gpu, inputs, &options).unwrap().0.data);
             assert_eq!(before[..kept * 8], after[..kept * 8], "{options:?}");
@@ -162,5 +160,57 @@ fn time_to_sort() {
             "{tokens} queries and keys: {times:.1?} ms on the device, {:.1} ms on the processor",
             sorting(processor)
         );
+    }
+}
+
+fn low_rank(features: Features, causal: bool) -> Options {
+    Options { method: Method::LowRank, features: Some(features), causal, seed: 7, ..Options::default() }
+}
+
+fn favor(count: usize, hyperbolic: bool, center: bool) -> Features {
+    Features::Favor { count: Some(count), hyperbolic, center, balance: false }
+}
+
+/// With the identity as values, outputs are the normalised entries: those of the processor's features for the same seed.
+#[test]
+fn entries_of_the_low_rank_part_are_those_of_the_processor() {
+    let gpu = gpu();
+    let n = 300;
+    let mut inputs = Inputs::normal(single(n, n, 64, n), 1.0, 41);
+    inputs.v = (0..n * n).map(|at| if at % n == at / n { 1.0 } else { 0.0 }).collect();
+    let optimal = |center, spread| Features::Optimal { count: Some(100), center, balance: false, spread };
+    let cases = [
+        low_rank(favor(100, false, false), false),
+        low_rank(favor(100, true, true), false),
+        low_rank(optimal(true, None), false),
+        low_rank(favor(100, false, false), true),
+        low_rank(optimal(false, Some(3.0)), true),
+    ];
+    for options in cases {
+        let wanted = attention(inputs.q(), inputs.k(), inputs.v(), &options).unwrap().data;
+        let got = call(&gpu, &inputs, &options).unwrap().0.data;
+        for (at, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
+            let (query, key) = (at / n, at % n);
+            assert!((got - wanted).abs() <= 1e-4 * wanted + 1e-9, "{options:?} [{query}, {key}]: {got}, not {wanted}");
+        }
+    }
+}
+
+/// To the bit, however large what comes later: no scale and no sum may know of it.
+#[test]
+fn causal_rows_of_the_low_rank_part_do_not_depend_on_the_future() {
+    let gpu = gpu();
+    let inputs = Inputs::normal(single(300, 300, 16, 12), 1.0, 42);
+    let options = low_rank(favor(40, false, false), true);
+    let before = call(&gpu, &inputs, &options).unwrap().0.data;
+    for first in [1, 63, 64, 100, 191, 299] {
+        let mut changed = inputs.clone();
+        changed.q[first * 16..].iter_mut().for_each(|x| *x *= -2.0);
+        changed.k[first * 16..].iter_mut().for_each(|x| *x *= 3.0);
+        changed.v[first * 12..].iter_mut().for_each(|x| *x += 1e6);
+        let after = call(&gpu, &changed, &options).unwrap().0.data;
+        let bits = |data: &[f32]| data[..first * 12].iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert!(bits(&before) == bits(&after), "a row before {first} changed");
+        assert_ne!(before[first * 12..], after[first * 12..]);
     }
 }
