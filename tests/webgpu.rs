@@ -84,8 +84,6 @@ fn lsh(chunk: Option<usize>) -> Support {
     Support::Lsh { rounds: Some(3), chunk }
 }
 
-const FAVOR: Features = Features::Favor { count: Some(32), hyperbolic: false, center: false, balance: false };
-
 /// Hashes, ranks and unions are those of the processor: were one token in another bucket, the number of pairs would change.
 #[test]
 fn supports_have_as_many_entries_as_on_the_processor() {
@@ -121,7 +119,7 @@ fn later_tokens_leave_earlier_rows_as_they_are_to_the_bit() {
     changed.v[kept * 8..].iter_mut().for_each(|x| *x *= -7.0);
     let window = Support::Window { size: Some(20) };
     for support in [lsh(None), lsh(Some(4)), window] {
-        for features in [None, Some(FAVOR)] {
+        for features in [None, Some(favor(32, false, false))] {
             let options = hashed(support.clone(), features, true);
             let [before, after] = [&inputs, &changed].map(|inputs| call(&gpu, inputs, &options).unwrap().0.data);
             assert_eq!(before[..kept * 8], after[..kept * 8], "{options:?}");
@@ -133,6 +131,28 @@ fn later_tokens_leave_earlier_rows_as_they_are_to_the_bit() {
 fn assert_close(got: &[f32], wanted: &[f32], tolerance: f32) {
     let off = got.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(off <= tolerance, "off by {off}");
+}
+
+/// What sorting takes on the device and on the processor.
+#[test]
+#[ignore = "measures"]
+fn time_to_sort() {
+    let gpu = gpu();
+    for tokens in [1024, 4096, 16_384] {
+        let inputs = Inputs::normal(single(tokens, tokens, 4, 1), 1.0, 44);
+        let smyrf = Support::Smyrf { cluster: Some(4), rounds: Some(1) };
+        let options = hashed(smyrf, None, false);
+        let sorting = |stats: Stats| {
+            let sort = stats.phases.iter().find(|phase| phase.name == "sort");
+            sort.map_or(0.0, |phase| phase.milliseconds)
+        };
+        let times: Vec<f64> = (0..3).map(|_| sorting(call(&gpu, &inputs, &options).unwrap().1)).collect();
+        let processor = attention_with_stats(inputs.q(), inputs.k(), inputs.v(), &options).unwrap().1;
+        println!(
+            "{tokens} queries and keys: {times:.1?} ms on the device, {:.1} ms on the processor",
+            sorting(processor)
+        );
+    }
 }
 
 fn low_rank(features: Features, causal: bool) -> Options {
@@ -159,7 +179,7 @@ fn entries_of_the_low_rank_part_are_those_of_the_processor() {
         low_rank(optimal(false, Some(3.0)), true),
     ];
     for options in cases {
-        let wanted = scatterbrain::attention(inputs.q(), inputs.k(), inputs.v(), &options).unwrap().data;
+        let wanted = attention(inputs.q(), inputs.k(), inputs.v(), &options).unwrap().data;
         let got = call(&gpu, &inputs, &options).unwrap().0.data;
         for (at, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
             let (query, key) = (at / n, at % n);

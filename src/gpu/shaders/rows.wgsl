@@ -334,7 +334,7 @@ fn rows(
     }
   }
   if thread == 0 {
-    let again = select(0.0, 1.0, mass > 0.0 && (removed > 0.0 && drowned || all));
+    let again = select(0.0, 1.0, mass > 0.0 && ((removed > 0.0 && drowned) || all));
     let normalizer = select(LOWEST, largest + log(total), total > 0.0);
     out[place + params.values] = vec4f(normalizer, listed, 0.0, again);
   }

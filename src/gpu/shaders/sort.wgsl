@@ -23,7 +23,7 @@ fn tokens_of(slice: u32) -> u32 {
 }
 
 fn is_before(a: vec2u, b: vec2u) -> bool {
-  return a.x < b.x || a.x == b.x && a.y < b.y;
+  return a.x < b.x || (a.x == b.x && a.y < b.y);
 }
 
 // Bitonic.
@@ -75,7 +75,7 @@ fn sort_blocks(
 // [slices, groups + 1]: where each group of queries starts.
 @group(0) @binding(3) var<storage, read> query_starts: array<u32>;
 
-// The slice, the round, and the token of a thread; its value goes into `value`.
+// How many tokens of a list come before this one.
 fn rank_of(list: u32, token: vec2u) -> u32 {
   let end = tokens_of(list / params.rounds);
   var rank = 0u;
