@@ -1,4 +1,5 @@
-import { parseSafetensors, type Tensor } from "./safetensors.ts";
+import { parseSafetensors } from "./safetensors.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** The input of one attention head. */
 export interface Head {
