@@ -19,6 +19,7 @@ import { type Step, Store } from "./lib/store.ts";
 import { decodeState, encodeState, namesOwnHead } from "./lib/url-state.ts";
 import { Session } from "./session.ts";
 import { BackendNote } from "./views/backend-note.ts";
+import { CodeDialog } from "./views/code-dialog.ts";
 import { Controls } from "./views/controls.ts";
 import { Curve } from "./views/curve.ts";
 import { byId } from "./views/dom.ts";
@@ -66,6 +67,7 @@ const temperature = new TemperatureControl({
   onTemperature: (value, step) => change({ temperature: value }, step),
 });
 const backendNote = new BackendNote(byId("backend-note", HTMLElement));
+new CodeDialog(() => store.state);
 const theme = new ThemeSwitch(() => showColours());
 
 const session = new Session({

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { clusterHead } from "../src/lib/clusters.ts";
 import { headFromSafetensors } from "../src/lib/head.ts";
-import { CLUSTERS_ID, DEFAULT_PRESET, isPreset, PRESETS, presetById } from "../src/lib/presets.ts";
+import { CAPTURED, CLUSTERS_ID, DEFAULT_PRESET, isPreset, PRESETS, presetById } from "../src/lib/presets.ts";
 import { parseSafetensors } from "../src/lib/safetensors.ts";
 
 /** A safetensors file from a header and data. */
@@ -96,7 +96,7 @@ describe("presets", () => {
     const { file: name, causal, tokens } = presetById(preset.id);
     const bytes = new Uint8Array(readFileSync(new URL(name as string, folder)));
     const head = headFromSafetensors(bytes.buffer);
-    expect(head).toMatchObject({ causal, tokens, dim: 64, valueDim: 64, scale: 0.125 });
+    expect(head).toMatchObject({ causal, tokens, ...CAPTURED });
     for (const matrix of [head.q, head.k, head.v]) {
       expect(matrix.length).toBe(head.tokens * 64);
       expect(matrix.every(Number.isFinite)).toBe(true);

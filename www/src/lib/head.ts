@@ -16,6 +16,9 @@ export interface Head {
   causal: boolean;
 }
 
+/** A head without its numbers. */
+export type HeadShape = Omit<Head, "q" | "k" | "v">;
+
 /** A captured head: tensors q, k, v of shape [tokens, dim], with `scale` and `causal` in the metadata. */
 export function headFromSafetensors(buffer: ArrayBuffer): Head {
   const { metadata, tensors } = parseSafetensors(buffer);

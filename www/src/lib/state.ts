@@ -1,8 +1,9 @@
 import type { Backend } from "./backend.ts";
-import type { ClusterParameters } from "./clusters.ts";
+import { CLUSTER_SCALE, type ClusterParameters } from "./clusters.ts";
 import { featuresReason, supportReason } from "./combinations.ts";
+import type { HeadShape } from "./head.ts";
 import { OWN_ID, type OwnHead } from "./own.ts";
-import { CLUSTERS_ID, DEFAULT_PRESET, presetById } from "./presets.ts";
+import { CAPTURED, CLUSTERS_ID, DEFAULT_PRESET, presetById } from "./presets.ts";
 
 export const SUPPORTS = ["clusters", "window", "top-k", "lsh", "smyrf"] as const;
 export type SupportKind = (typeof SUPPORTS)[number];
@@ -144,6 +145,19 @@ export function ownHead({ preset, own }: State): OwnHead | null {
 /** Queries and keys of the head. */
 export function tokensOf(state: State): number {
   return ownHead(state)?.tokens ?? presetById(state.preset).tokens ?? state.clusters.tokens;
+}
+
+/** The head that is shown, without its numbers. */
+export function headShape(state: State): HeadShape {
+  const own = ownHead(state);
+  if (own) {
+    const { tokens, dim, valueDim, scale, causal } = own;
+    return { tokens, dim, valueDim, scale, causal };
+  }
+  const { dim } = state.clusters;
+  const made = { dim, valueDim: dim, scale: CLUSTER_SCALE };
+  const rest = state.preset === CLUSTERS_ID ? made : CAPTURED;
+  return { tokens: tokensOf(state), ...rest, causal: isCausal(state) };
 }
 
 export function isCausal(state: State): boolean {
