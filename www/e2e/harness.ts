@@ -112,10 +112,9 @@ export async function numbers(page: Page) {
 }
 
 /** The same numbers from the package itself, here in Node. */
-export async function expectedNumbers(state: State, query: number, key: number) {
+export async function expectedNumbers(state: State, query: number, key: number, head = headOf(state)) {
   const sb = await load();
   try {
-    const head = headOf(state);
     const picture = await decompose(sb, head, state, 1);
     const { errors, entropy } = await curvePoint(sb, head, state, state.temperature);
     const at = query * head.tokens + key;
@@ -161,4 +160,20 @@ export async function pixels(page: Page): Promise<{ colours: number; hash: numbe
       return { colours: new Set(data).size, hash };
     }),
   );
+}
+
+/** Same module, same inputs: only the order of threads differs, and there is one. A few ulps are allowed for. */
+export function expectClose(found: unknown, expected: unknown): void {
+  const flat = (value: unknown, path = ""): [string, unknown][] =>
+    typeof value === "object" && value !== null
+      ? Object.entries(value).flatMap(([key, inner]) => flat(inner, `${path}.${key}`))
+      : [[path, value]];
+  const got = new Map(flat(found));
+  for (const [path, value] of flat(expected)) {
+    const other = got.get(path);
+    if (typeof value !== "number") expect([path, other]).toEqual([path, value]);
+    else if (Math.abs((other as number) - value) > 1e-5 * Math.abs(value) + 1e-12) {
+      expect([path, other]).toEqual([path, value]);
+    }
+  }
 }

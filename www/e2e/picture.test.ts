@@ -7,6 +7,7 @@ import { decodeState } from "../src/lib/url-state.ts";
 import { curvePoint } from "../src/worker/analyse.ts";
 import {
   curveDone,
+  expectClose,
   expectedNumbers,
   headOf,
   numbers,
@@ -201,19 +202,3 @@ describe("the curve", () => {
     expect(await page.locator(".curve-table tbody tr").count()).toBe(33);
   });
 });
-
-/** Same module, same inputs: only the order of threads differs, and there is one. A few ulps are allowed for. */
-function expectClose(found: unknown, expected: unknown): void {
-  const flat = (value: unknown, path = ""): [string, unknown][] =>
-    typeof value === "object" && value !== null
-      ? Object.entries(value).flatMap(([key, inner]) => flat(inner, `${path}.${key}`))
-      : [[path, value]];
-  const got = new Map(flat(found));
-  for (const [path, value] of flat(expected)) {
-    const other = got.get(path);
-    if (typeof value !== "number") expect([path, other]).toEqual([path, value]);
-    else if (Math.abs((other as number) - value) > 1e-5 * Math.abs(value) + 1e-12) {
-      expect([path, other]).toEqual([path, value]);
-    }
-  }
-}

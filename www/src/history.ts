@@ -28,7 +28,7 @@ export function bindHistory(store: Store): void {
   addEventListener("popstate", () => {
     clearTimeout(timer);
     timer = undefined;
-    store.set(decodeState(location.search), "none");
+    store.set(decodeState(location.search, store.state.own), "none");
   });
   // A reload in the middle of a drag restores the drag's end.
   addEventListener("pagehide", () => {

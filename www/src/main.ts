@@ -1,12 +1,14 @@
 import posterUrl from "virtual:poster";
 import { bindHistory } from "./history.ts";
+import { OWN_ID } from "./lib/own.ts";
 import { decodePoster } from "./lib/poster.ts";
-import { presetById } from "./lib/presets.ts";
+import { CLUSTERS_ID } from "./lib/presets.ts";
 import type { Summary } from "./lib/results.ts";
 import { valueAt } from "./lib/scale.ts";
 import {
   curveKey,
   DEFAULTS,
+  ownHead,
   pictureKey,
   type Replacement,
   reconcile,
@@ -14,13 +16,15 @@ import {
   tokensOf,
 } from "./lib/state.ts";
 import { type Step, Store } from "./lib/store.ts";
-import { decodeState, encodeState } from "./lib/url-state.ts";
+import { decodeState, encodeState, namesOwnHead } from "./lib/url-state.ts";
 import { Session } from "./session.ts";
 import { BackendNote } from "./views/backend-note.ts";
+import { CodeDialog } from "./views/code-dialog.ts";
 import { Controls } from "./views/controls.ts";
 import { Curve } from "./views/curve.ts";
 import { byId } from "./views/dom.ts";
 import { Maps } from "./views/maps.ts";
+import { OwnHeadControls } from "./views/own-head.ts";
 import { Readout } from "./views/readout.ts";
 import { Status } from "./views/status.ts";
 import { showErrors, showFacts } from "./views/summary.ts";
@@ -54,10 +58,16 @@ const curve = new Curve(byId("curve", HTMLElement), {
   onResume: () => session.resumeCurve(),
 });
 const controls = new Controls(store.state, { onChange: change });
+const ownControls = new OwnHeadControls({
+  onFiles: (files) => void takeFiles(files),
+  // The address knows nothing of it, so it is no step to go back to.
+  onChange: (own) => change({ own }, "replace"),
+});
 const temperature = new TemperatureControl({
   onTemperature: (value, step) => change({ temperature: value }, step),
 });
 const backendNote = new BackendNote(byId("backend-note", HTMLElement));
+new CodeDialog(() => store.state);
 const theme = new ThemeSwitch(() => showColours());
 
 const session = new Session({
@@ -88,6 +98,34 @@ const session = new Session({
   },
 });
 
+/** Of the last files; those before it, if they are still being read, are not wanted any more. */
+let drop = 0;
+
+async function takeFiles(files: File[]): Promise<void> {
+  const id = ++drop;
+  const name = files.map((file) => file.name).join(", ");
+  ownControls.showReading(name);
+  try {
+    const facts = await session.readOwn({ id, files });
+    if (id === drop)
+      change({ preset: OWN_ID, own: { ...facts, id, name, files, head: 0 }, cell: null }, "push");
+  } catch (error) {
+    if (id === drop) askForFile(`${(error as Error).message} The maps show what was there before.`);
+  } finally {
+    if (id === drop) ownControls.showReading(null);
+  }
+}
+
+function askForFile(text: string): void {
+  status.complain(text, "Choose a file", () => ownControls.pick());
+}
+
+function mentionLostFile(): void {
+  askForFile(
+    "The address is of a head from a file, and files stay in their tab: drop it once more to see it.",
+  );
+}
+
 function showSummary(summary: Summary): void {
   showErrors(byId("errors", HTMLElement), byId("over-budget", HTMLElement), summary);
   showFacts(byId("facts", HTMLElement), summary);
@@ -99,11 +137,17 @@ function showColours(): void {
 
 function show(state: State): void {
   controls.show(state, tokensOf(state), replacements);
-  temperature.show(state.temperature, presetById(state.preset).file !== undefined);
+  ownControls.show(state);
+  temperature.show(state.temperature, logitsOf(state));
   curve.setTemperature(state.temperature);
   maps.setCell(state.cell);
   showColours();
   session.update(state);
+}
+
+function logitsOf(state: State): string | null {
+  if (ownHead(state)) return "scale · q·k / τ";
+  return state.preset === CLUSTERS_ID ? "z·z′ / τ" : null;
 }
 
 /** The default picture was computed when the page was built: it is on the screen before WebAssembly is. */
@@ -121,10 +165,15 @@ async function showPoster(): Promise<void> {
 
 store.subscribe(show);
 bindHistory(store);
+addEventListener("popstate", () => {
+  if (namesOwnHead(location.search) && !ownHead(store.state)) mentionLostFile();
+});
+const lostFile = namesOwnHead(location.search);
 // One form of the address: what was out of range or unknown is gone from it.
 if (location.search !== "" && location.search !== encodeState(store.state)) {
   history.replaceState(null, "", `${location.pathname}${encodeState(store.state)}${location.hash}`);
 }
 show(store.state);
+if (lostFile) mentionLostFile();
 // Without the poster the page only opens with empty maps for a moment.
 showPoster().catch(() => {});

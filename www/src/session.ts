@@ -1,13 +1,14 @@
 import { headUrl } from "./head-files.ts";
 import type { BackendReport } from "./lib/backend.ts";
 import { Latest } from "./lib/latest.ts";
+import type { OwnFacts } from "./lib/own.ts";
 import { CLUSTERS_ID } from "./lib/presets.ts";
 import type { CurvePoint, Picture, Summary } from "./lib/results.ts";
-import { curveKey, pictureKey, type State } from "./lib/state.ts";
+import { curveKey, ownHead, pictureKey, type State } from "./lib/state.ts";
 import { coarseToFine, curveTemperatures } from "./lib/temperature.ts";
 import { summarize } from "./worker/analyse.ts";
 import { EngineClient, type EngineError } from "./worker/client.ts";
-import type { HeadSource, Stage } from "./worker/protocol.ts";
+import type { HeadSource, OwnFiles, Stage } from "./worker/protocol.ts";
 
 export interface SessionEvents {
   /** Device pixels of a side of a map, for pictures of the right size. */
@@ -64,6 +65,11 @@ export class Session {
     }
     if (newPicture) this.#requestPicture(state);
     else if (!this.#latest.busy && !this.#comparison) void this.#compareBackends(state);
+  }
+
+  /** What is in a reader's files. Rejects with an `EngineError`. */
+  readOwn(own: OwnFiles): Promise<OwnFacts> {
+    return this.#client.readOwn(own, new AbortController().signal, () => {});
   }
 
   /** Asks again for what the current state needs. */
@@ -176,6 +182,11 @@ export class Session {
 }
 
 function sourceOf(state: State): HeadSource {
+  const own = ownHead(state);
+  if (own) {
+    const { id, files, head, scale, causal } = own;
+    return { kind: "own", id, files, head, scale, causal };
+  }
   return state.preset === CLUSTERS_ID
     ? { kind: "clusters", ...state.clusters }
     : { kind: "file", url: headUrl(state.preset) };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { supportReason } from "../src/lib/combinations.ts";
+import type { OwnHead } from "../src/lib/own.ts";
 import { PRESETS } from "../src/lib/presets.ts";
 import { commonOptions } from "../src/lib/request.ts";
 import {
@@ -14,10 +15,11 @@ import {
   tokensOf,
 } from "../src/lib/state.ts";
 import { Store } from "../src/lib/store.ts";
-import { decodeState, encodeState } from "../src/lib/url-state.ts";
+import { decodeState, encodeState, namesOwnHead } from "../src/lib/url-state.ts";
 
 const other: State = {
   preset: "clusters",
+  own: null,
   temperature: 0.315,
   budget: 0.07,
   split: 0.3,
@@ -29,6 +31,20 @@ const other: State = {
   transform: "sqrt",
   span: "own",
   cell: { query: 12, key: 299 },
+};
+
+const own: OwnHead = {
+  id: 1,
+  name: "mine.npz",
+  files: [],
+  heads: 4,
+  tokens: 77,
+  dim: 8,
+  valueDim: 8,
+  values: "given",
+  scale: 0.5,
+  causal: true,
+  head: 2,
 };
 
 describe("the address", () => {
@@ -47,6 +63,14 @@ describe("the address", () => {
   it("names the version and only what is not a default", () => {
     expect(encodeState(DEFAULTS)).toBe("?v=1");
     expect(encodeState({ ...DEFAULTS, temperature: 0.5 })).toBe("?v=1&t=0.5");
+  });
+
+  it("says of a head from a file only that there was one", () => {
+    const search = encodeState({ ...DEFAULTS, preset: "own", own, support: "window", features: "favor" });
+    expect(search).toBe("?v=1&head=own&support=window&features=favor");
+    expect(decodeState(search, own)).toMatchObject({ preset: "own", own, support: "window" });
+    expect(decodeState(search)).toMatchObject({ preset: DEFAULTS.preset, own: null, support: "window" });
+    expect([search, encodeState(DEFAULTS), "?head=own"].map(namesOwnHead)).toEqual([true, false, true]);
   });
 
   it("reads nothing from another version", () => {
@@ -121,6 +145,14 @@ describe("reconcile", () => {
     expect(replacements.every(({ reason }) => reason.length > 10)).toBe(true);
   });
 
+  it("knows whether the reader's own head is causal", () => {
+    expect(reconcile({ ...DEFAULTS, preset: "own", own }).state.support).toBe("window");
+    expect(reconcile({ ...DEFAULTS, preset: "own", own: { ...own, causal: false } }).replacements).toEqual(
+      [],
+    );
+    expect(reconcile({ ...DEFAULTS, own }).replacements).toEqual([]);
+  });
+
   it("leaves alone what can be computed", () => {
     const state: State = { ...causal, support: "lsh", features: "taylor-2" };
     expect(reconcile(state)).toEqual({ state, replacements: [] });
@@ -147,11 +179,16 @@ describe("what depends on what", () => {
     expect(change({ transform: "linear", span: "own" })).toEqual([false, false]);
     // The clusters matter only while they are shown.
     expect(change({ clusters: { ...DEFAULTS.clusters, seed: 5 } })).toEqual([false, false]);
+    expect(change({ own })).toEqual([false, false]);
+    expect(curveKey({ ...DEFAULTS, preset: "own", own })).not.toBe(
+      curveKey({ ...DEFAULTS, preset: "own", own: { ...own, head: 1 } }),
+    );
   });
 
   it("tokens come from the head or the clusters", () => {
     expect(tokensOf(DEFAULTS)).toBe(1025);
     expect(tokensOf(other)).toBe(300);
+    expect(tokensOf({ ...DEFAULTS, preset: "own", own })).toBe(77);
   });
 });
 

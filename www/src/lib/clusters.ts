@@ -17,9 +17,12 @@ export interface ClusterParameters {
   seed: number;
 }
 
+/** Logits are z·z' / temperature. */
+export const CLUSTER_SCALE = 1;
+
 /**
  * Tokens z = c + r: centres c uniform on the unit sphere, r ~ N(0, (spread²/dim) I), and queries = keys =
- * values = z. Scale 1, so that the logits are z·z' / temperature. Tokens of one cluster are neighbours, which
+ * values = z. Tokens of one cluster are neighbours, which
  * makes the clusters visible as blocks along the diagonal.
  */
 export function clusterHead({ tokens, clusters, spread, dim, seed }: ClusterParameters): Head {
@@ -32,7 +35,7 @@ export function clusterHead({ tokens, clusters, spread, dim, seed }: ClusterPara
     const centre = centres[Math.floor((i * clusters) / tokens)] as Float64Array;
     for (let t = 0; t < dim; t++) z[i * dim + t] = (centre[t] as number) + deviation * normal();
   }
-  return { q: z, k: z, v: z, tokens, dim, valueDim: dim, scale: 1, causal: false };
+  return { q: z, k: z, v: z, tokens, dim, valueDim: dim, scale: CLUSTER_SCALE, causal: false };
 }
 
 function unitVector(dim: number, normal: () => number): Float64Array {

@@ -1,4 +1,5 @@
-import { parseSafetensors, type Tensor } from "./safetensors.ts";
+import { parseSafetensors } from "./safetensors.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** The input of one attention head. */
 export interface Head {
@@ -14,6 +15,9 @@ export interface Head {
   scale: number;
   causal: boolean;
 }
+
+/** A head without its numbers. */
+export type HeadShape = Omit<Head, "q" | "k" | "v">;
 
 /** A captured head: tensors q, k, v of shape [tokens, dim], with `scale` and `causal` in the metadata. */
 export function headFromSafetensors(buffer: ArrayBuffer): Head {

@@ -13,6 +13,9 @@ export interface Preset {
   file?: string;
 }
 
+/** What all captured heads have in common. */
+export const CAPTURED = { dim: 64, valueDim: 64, scale: 0.125 } as const;
+
 const IMAGE = "Self-attention over 1,025 patches of a photograph (an astronaut)";
 const TEXT = "Causal self-attention over 1,024 tokens of Moby-Dick";
 

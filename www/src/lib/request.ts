@@ -1,4 +1,4 @@
-import type { Head } from "./head.ts";
+import type { Head, HeadShape } from "./head.ts";
 import type { FeaturesKind, State } from "./state.ts";
 
 /** The part of the state that the package is asked about. */
@@ -7,13 +7,18 @@ export type Question = Pick<State, "temperature" | "budget" | "split" | "support
 export const METHODS = ["sparse", "low-rank", "scatterbrain"] as const;
 export type MethodName = (typeof METHODS)[number];
 
-/** Options that `decompose` and `sweep` have in common. No sizes: the package sizes both parts from the budget. */
+/** Options that `decompose` and `sweep` have in common. */
 export function commonOptions(question: Question, head: Head) {
-  const { q, k, v, tokens, dim, valueDim, scale, causal } = head;
+  const { q, k, v } = head;
+  return { q, k, v, ...plainOptions(question, head) };
+}
+
+/** The same without the numbers. No sizes: the package sizes both parts from the budget. */
+export function plainOptions(
+  question: Omit<Question, "temperature">,
+  { tokens, dim, valueDim, scale, causal }: HeadShape,
+) {
   return {
-    q,
-    k,
-    v,
     shape: { batch: 1, heads: 1, queries: tokens, keys: tokens, dim, valueDim, kvHeads: 1 },
     budget: question.budget,
     split: question.split,

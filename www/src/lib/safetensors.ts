@@ -1,28 +1,28 @@
 import { decodeFloat16 } from "./float16.ts";
-
-/** A tensor as 32-bit floats, whatever the file held. */
-export interface Tensor {
-  shape: number[];
-  data: Float32Array<ArrayBuffer>;
-}
+import { countOf, type Tensor } from "./tensor.ts";
 
 export interface Safetensors {
   metadata: Map<string, string>;
   tensors: Map<string, Tensor>;
 }
 
-const BYTES = new Map([
-  ["F16", 2],
-  ["F32", 4],
+const TYPES = new Map<string, { bytes: number; decode: (raw: ArrayBuffer) => Float32Array<ArrayBuffer> }>([
+  ["F16", { bytes: 2, decode: (raw) => decodeFloat16(new Uint16Array(raw)) }],
+  ["BF16", { bytes: 2, decode: (raw) => decodeBfloat16(new Uint16Array(raw)) }],
+  ["F32", { bytes: 4, decode: (raw) => new Float32Array(raw) }],
+  ["F64", { bytes: 8, decode: (raw) => Float32Array.from(new Float64Array(raw)) }],
 ]);
 const LENGTH_BYTES = 8;
 
 /**
  * Reads a safetensors file: eight bytes of header length (little endian), a JSON header, then the data.
- * Only the two float types that captured heads use. Throws an `Error` that says what is wrong with the file:
+ * Float types only, of tensors with a wanted name. Throws an `Error` that says what is wrong with the file:
  * a truncated download must not turn into a strange picture.
  */
-export function parseSafetensors(buffer: ArrayBuffer): Safetensors {
+export function parseSafetensors(
+  buffer: ArrayBuffer,
+  wanted: (name: string) => boolean = () => true,
+): Safetensors {
   if (buffer.byteLength < LENGTH_BYTES) throw new Error("safetensors: the file is shorter than its header");
   const headerLength = Number(new DataView(buffer).getBigUint64(0, true));
   const dataStart = LENGTH_BYTES + headerLength;
@@ -33,8 +33,8 @@ export function parseSafetensors(buffer: ArrayBuffer): Safetensors {
   const tensors = new Map<string, Tensor>();
   for (const [name, entry] of Object.entries(parseHeader(buffer, headerLength))) {
     if (name === "__metadata__") {
-      for (const [key, value] of Object.entries(entry as object)) metadata.set(key, String(value));
-    } else {
+      for (const [key, value] of Object.entries(Object(entry))) metadata.set(key, String(value));
+    } else if (wanted(name)) {
       tensors.set(name, readTensor(name, entry, buffer, dataStart));
     }
   }
@@ -56,23 +56,31 @@ function parseHeader(buffer: ArrayBuffer, length: number): Record<string, unknow
 
 function readTensor(name: string, entry: unknown, buffer: ArrayBuffer, dataStart: number): Tensor {
   const { dtype, shape, data_offsets: offsets } = Object(entry) as Record<string, unknown>;
-  const bytes = BYTES.get(String(dtype));
-  if (bytes === undefined) throw new Error(`safetensors: tensor ${name} is ${dtype}, expected F16 or F32`);
+  const type = TYPES.get(String(dtype));
+  if (!type) {
+    throw new Error(
+      `safetensors: tensor ${name} is ${dtype}, expected one of ${[...TYPES.keys()].join(", ")}`,
+    );
+  }
   if (!isSizes(shape)) throw new Error(`safetensors: tensor ${name} has no valid shape`);
-  const count = shape.reduce((product, size) => product * size, 1);
   if (!isSizes(offsets) || offsets.length !== 2) {
     throw new Error(`safetensors: tensor ${name} has no valid offsets`);
   }
   const [begin, end] = offsets as [number, number];
-  if (end - begin !== count * bytes) {
-    throw new Error(`safetensors: tensor ${name} needs ${count * bytes} bytes and has ${end - begin}`);
+  const needed = countOf(shape) * type.bytes;
+  if (end - begin !== needed) {
+    throw new Error(`safetensors: tensor ${name} needs ${needed} bytes and has ${end - begin}`);
   }
   if (dataStart + end > buffer.byteLength) throw new Error(`safetensors: tensor ${name} is cut off`);
   // A copy, because the data need not be aligned in the file.
-  const raw = buffer.slice(dataStart + begin, dataStart + end);
-  return { shape, data: dtype === "F16" ? decodeFloat16(new Uint16Array(raw)) : new Float32Array(raw) };
+  return { shape, data: type.decode(buffer.slice(dataStart + begin, dataStart + end)) };
 }
 
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+}
+
+/** The upper half of a single. */
+function decodeBfloat16(halves: Uint16Array): Float32Array<ArrayBuffer> {
+  return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
 }

@@ -1,7 +1,9 @@
 import type { Backend } from "./backend.ts";
-import type { ClusterParameters } from "./clusters.ts";
+import { CLUSTER_SCALE, type ClusterParameters } from "./clusters.ts";
 import { featuresReason, supportReason } from "./combinations.ts";
-import { CLUSTERS_ID, DEFAULT_PRESET, presetById } from "./presets.ts";
+import type { HeadShape } from "./head.ts";
+import { OWN_ID, type OwnHead } from "./own.ts";
+import { CAPTURED, CLUSTERS_ID, DEFAULT_PRESET, presetById } from "./presets.ts";
 
 export const SUPPORTS = ["clusters", "window", "top-k", "lsh", "smyrf"] as const;
 export type SupportKind = (typeof SUPPORTS)[number];
@@ -30,9 +32,12 @@ export interface Cell {
   key: number;
 }
 
-/** Everything that decides what the page shows. All of it is in the address. */
+/** Everything that decides what the page shows. All of it is in the address, but for the reader’s own head. */
 export interface State {
+  /** A preset’s id, or `OWN_ID` once there is an `own`. */
   preset: string;
+  /** The reader’s own head; it stays at hand while presets are looked at. */
+  own: OwnHead | null;
   /** Times the head's own temperature. */
   temperature: number;
   /** Floats kept per query row, as a share of the keys. */
@@ -74,6 +79,7 @@ export const RANGES = {
 
 export const DEFAULTS: State = {
   preset: DEFAULT_PRESET,
+  own: null,
   temperature: 1,
   budget: 0.125,
   split: 0.5,
@@ -100,7 +106,7 @@ export interface Replacement {
  * that can, and says what it replaced.
  */
 export function reconcile(state: State): { state: State; replacements: Replacement[] } {
-  const { causal } = presetById(state.preset);
+  const causal = isCausal(state);
   const replacements: Replacement[] = [];
   const next = { ...state };
   const support = supportReason(state.support, causal);
@@ -127,10 +133,33 @@ export function pictureKey(state: State): string {
 /** What the curve depends on: everything but the temperature. */
 export function curveKey(state: State): string {
   const { preset, budget, split, support, features, seed, clusters } = state;
-  return JSON.stringify([preset, budget, split, support, features, seed, preset === CLUSTERS_ID && clusters]);
+  const data = preset === CLUSTERS_ID ? clusters : ownHead(state);
+  return JSON.stringify([preset, budget, split, support, features, seed, data]);
+}
+
+/** The reader's own head, where it is the one that is shown. */
+export function ownHead({ preset, own }: State): OwnHead | null {
+  return preset === OWN_ID ? own : null;
 }
 
 /** Queries and keys of the head. */
 export function tokensOf(state: State): number {
-  return presetById(state.preset).tokens ?? state.clusters.tokens;
+  return ownHead(state)?.tokens ?? presetById(state.preset).tokens ?? state.clusters.tokens;
+}
+
+/** The head that is shown, without its numbers. */
+export function headShape(state: State): HeadShape {
+  const own = ownHead(state);
+  if (own) {
+    const { tokens, dim, valueDim, scale, causal } = own;
+    return { tokens, dim, valueDim, scale, causal };
+  }
+  const { dim } = state.clusters;
+  const made = { dim, valueDim: dim, scale: CLUSTER_SCALE };
+  const rest = state.preset === CLUSTERS_ID ? made : CAPTURED;
+  return { tokens: tokensOf(state), ...rest, causal: isCausal(state) };
+}
+
+export function isCausal(state: State): boolean {
+  return ownHead(state)?.causal ?? presetById(state.preset).causal;
 }

@@ -1,4 +1,5 @@
 import { BACKENDS } from "./backend.ts";
+import { OWN_ID, type OwnHead } from "./own.ts";
 import { isPreset } from "./presets.ts";
 import {
   DEFAULTS,
@@ -15,7 +16,8 @@ import {
 /**
  * The state in the address: `?v=1&head=…&t=…`. Only what differs from the defaults is written. Reading never
  * throws: unknown keys are ignored, a value that is no value keeps the default, a number outside its range is
- * moved into it, and combinations that cannot be computed are reconciled.
+ * moved into it, and combinations that cannot be computed are reconciled. A head from a file is not in it; there is
+ * one only where the page still has it.
  */
 const VERSION = "1";
 
@@ -46,16 +48,23 @@ export function encodeState(state: State): string {
   return `?${out}`;
 }
 
-export function decodeState(search: string): State {
-  if (search.length > MAX_LENGTH) return DEFAULTS;
+/** Whether the address is of a head from a file. */
+export function namesOwnHead(search: string): boolean {
+  return new URLSearchParams(search).get("head") === OWN_ID;
+}
+
+export function decodeState(search: string, own: OwnHead | null = null): State {
+  const defaults = { ...DEFAULTS, own };
+  if (search.length > MAX_LENGTH) return defaults;
   const query = new URLSearchParams(search);
   // An address from another version may mean something else by the same keys.
-  if (query.has("v") && query.get("v") !== VERSION) return DEFAULTS;
+  if (query.has("v") && query.get("v") !== VERSION) return defaults;
   const number = (key: string, range: Range & { integer?: boolean }, standard: number) =>
     readNumber(query.get(key), range, standard);
   const preset = query.get("head");
   const state: State = {
-    preset: preset !== null && isPreset(preset) ? preset : DEFAULTS.preset,
+    preset: preset !== null && (isPreset(preset) || (own && preset === OWN_ID)) ? preset : DEFAULTS.preset,
+    own,
     temperature: number("t", RANGES.temperature, DEFAULTS.temperature),
     budget: number("budget", RANGES.budget, DEFAULTS.budget),
     split: number("split", RANGES.split, DEFAULTS.split),

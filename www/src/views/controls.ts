@@ -9,10 +9,13 @@ import {
   supportReason,
 } from "../lib/combinations.ts";
 import { formatCount, formatPercent } from "../lib/format.ts";
+import { OWN_ID, ownNote } from "../lib/own.ts";
 import { CLUSTERS_ID, PRESETS, presetById } from "../lib/presets.ts";
 import {
   FEATURES,
   type FeaturesKind,
+  isCausal,
+  ownHead,
   RANGES,
   type Replacement,
   SPANS,
@@ -35,6 +38,7 @@ const SEEDS = 1_000_000;
 /** Everything beside the temperature: head, clusters, method and colour scales. */
 export class Controls {
   readonly #preset = byId("preset", HTMLSelectElement);
+  readonly #ownOption = element("option", { value: OWN_ID });
   readonly #budget = byId("budget", HTMLInputElement);
   readonly #split = byId("split", HTMLInputElement);
   readonly #support = byId("support", HTMLSelectElement);
@@ -106,9 +110,11 @@ export class Controls {
 
   show(state: State, tokens: number, replacements: Replacement[]): void {
     this.#state = state;
-    const { causal, note } = presetById(state.preset);
+    const causal = isCausal(state);
+    const own = ownHead(state);
+    this.#showOwnOption(state.own);
     this.#preset.value = state.preset;
-    byId("preset-note", HTMLElement).textContent = note;
+    byId("preset-note", HTMLElement).textContent = own ? ownNote(own) : presetById(state.preset).note;
     this.#clusterFields.hidden = state.preset !== CLUSTERS_ID;
     for (const field of this.#fields) field.show(state);
     this.#showBudget(state, tokens);
@@ -178,6 +184,14 @@ export class Controls {
         this.#preset.append(node);
       }
       node.append(element("option", { value: id }, label));
+    }
+  }
+
+  #showOwnOption(own: State["own"]): void {
+    if (!own) return;
+    this.#ownOption.textContent = `Your file: ${own.name}`;
+    if (!this.#ownOption.isConnected) {
+      this.#preset.prepend(element("optgroup", { label: "Yours" }, this.#ownOption));
     }
   }
 

@@ -33,11 +33,11 @@ export class TemperatureControl {
     this.#drawScale();
   }
 
-  /** `trained`: the head comes from a model, whose training chose its temperature. */
-  show(temperature: number, trained: boolean): void {
+  /** `logits`: their formula, for heads that do not come from a model, whose training chose its temperature. */
+  show(temperature: number, logits: string | null): void {
     this.#temperature = temperature;
-    this.#unit.textContent = trained ? "× as trained" : "(logits z·z′ / τ)";
-    this.#own.textContent = trained ? "1 · as trained" : "1";
+    this.#unit.textContent = logits === null ? "× as trained" : `(logits ${logits})`;
+    this.#own.textContent = logits === null ? "1 · as trained" : "1";
     // A slider that already stands there must not jump to the nearest step under the reader's finger.
     if (fromSlider(Number(this.#slider.value)) !== temperature) {
       this.#slider.value = String(toSlider(temperature));

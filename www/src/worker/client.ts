@@ -1,8 +1,9 @@
 import { proxy, type Remote, releaseProxy, wrap } from "comlink";
 import type { BackendReport } from "../lib/backend.ts";
+import type { OwnFacts } from "../lib/own.ts";
 import type { Question } from "../lib/request.ts";
 import type { CurvePoint, Picture } from "../lib/results.ts";
-import type { Engine, Failure, HeadSource, Measures, Progress } from "./protocol.ts";
+import type { Engine, Failure, HeadSource, Measures, OwnFiles, Progress } from "./protocol.ts";
 
 /** A call that failed; `code` is the package's, or one of `Failed`, `WorkerLost`, `Silent`. */
 export class EngineError extends Error {
@@ -27,6 +28,13 @@ export class EngineClient {
   #remote: Remote<Engine> | null = null;
   #nextId = 1;
   readonly #open = new Set<(error: EngineError) => void>();
+
+  readOwn(own: OwnFiles, signal: AbortSignal, onProgress: Progress): Promise<OwnFacts> {
+    return this.#call(
+      (remote, id, alive) => remote.readOwn(id, own, watched(onProgress, alive)) as Promise<OwnFacts>,
+      signal,
+    );
+  }
 
   picture(
     source: HeadSource,

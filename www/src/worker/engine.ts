@@ -3,7 +3,7 @@ import { expose, transfer } from "comlink";
 import { load } from "scatterbrain-attention";
 import type { Timing } from "../lib/results.ts";
 import { compareBackends, curvePoint, decompose, type Instance, time } from "./analyse.ts";
-import { getHead } from "./heads.ts";
+import { getHead, getOwnHeads } from "./heads.ts";
 import type { Engine, Failure } from "./protocol.ts";
 
 const running = new Map<number, AbortController>();
@@ -30,6 +30,13 @@ function gpuReady(): Promise<Instance> {
 }
 
 const engine: Engine = {
+  readOwn(id, own, onProgress) {
+    return abortable(id, async () => {
+      const { facts } = await getOwnHeads(own, (fraction) => onProgress("loading", fraction));
+      return facts;
+    });
+  },
+
   picture(id, source, question, size, onProgress) {
     return abortable(id, async (signal) => {
       const sb = await ready();

@@ -1,15 +1,24 @@
 import type { BackendReport } from "../lib/backend.ts";
 import type { ClusterParameters } from "../lib/clusters.ts";
+import type { OwnFacts, OwnHead } from "../lib/own.ts";
 import type { Question } from "../lib/request.ts";
 import type { CurvePoint, Picture, Timing } from "../lib/results.ts";
 
-/** Where a head comes from: a file on the page's own server, or the cluster model. */
-export type HeadSource = { kind: "file"; url: string } | ({ kind: "clusters" } & ClusterParameters);
+/** Where a head comes from: a file on the page's own server, the cluster model, or a reader's files. */
+export type HeadSource =
+  | { kind: "file"; url: string }
+  | ({ kind: "clusters" } & ClusterParameters)
+  | ({ kind: "own" } & OwnFiles & Pick<OwnHead, "head" | "scale" | "causal">);
+
+/** A reader's files; another `id` for every drop, because files cannot be compared. */
+export type OwnFiles = Pick<OwnHead, "id" | "files">;
 
 /** What the page may call in the worker, through comlink. */
 export interface Engine {
+  /** Reads a reader's files; `id` is the page's own, for `abort`. */
+  readOwn(id: number, own: OwnFiles, onProgress: Progress): Promise<OwnFacts>;
   /**
-   * `id` is the page's own, for `abort`. The matrices are transferred, not copied.
+   * The matrices are transferred, not copied.
    * `size` is how many device pixels a side of a map
    * has; `onProgress` gets what is being done and the share done.
    */
