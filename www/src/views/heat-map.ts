@@ -4,6 +4,7 @@ import type { Theme } from "../lib/colour.ts";
 import { paint } from "../lib/paint.ts";
 import type { Scale } from "../lib/scale.ts";
 import type { Cell } from "../lib/state.ts";
+import type { Stats } from "../lib/stats.ts";
 import { element } from "./dom.ts";
 import { Legend } from "./legend.ts";
 
@@ -74,14 +75,16 @@ export class HeatMap {
     return Math.min(this.#size.width, this.#size.height) || devicePixels(this.#plate.clientWidth, undefined);
   }
 
-  draw(grid: Grid, scale: Scale, theme: Theme): void {
+  /** `stats` are those of the whole matrix, which the scale is made for. */
+  draw(grid: Grid, scale: Scale, stats: Stats, theme: Theme): void {
     const { width, height } = this.#size;
     if (width === 0 || height === 0) return;
-    this.#canvas.width = width;
-    this.#canvas.height = height;
+    // Setting a size clears the canvas, which takes longer than painting it.
+    if (this.#canvas.width !== width) this.#canvas.width = width;
+    if (this.#canvas.height !== height) this.#canvas.height = height;
     const pixels = paint(grid, scale, theme, width, height);
     this.#canvas.getContext("2d")?.putImageData(new ImageData(pixels, width, height), 0, 0);
-    this.#legend.show(scale, grid, theme, this.#cssSize);
+    this.#legend.show(scale, stats, theme, this.#cssSize);
   }
 
   showCell(cell: Cell | null, tokens: number): void {

@@ -3,9 +3,10 @@ import { cellAt, clampCell, moveCell, startCell } from "../lib/cell.ts";
 import type { Theme } from "../lib/colour.ts";
 import { formatNumber } from "../lib/format.ts";
 import type { Poster } from "../lib/poster.ts";
-import { type Entry, entryAt, type Picture, shrink } from "../lib/results.ts";
+import { type Entry, entryAt, measureAll, type Picture, type SizedGrids, shrink } from "../lib/results.ts";
 import { type Maps as Four, pictureScales, type Scale } from "../lib/scale.ts";
 import type { Cell, Span, Transform } from "../lib/state.ts";
+import type { Stats } from "../lib/stats.ts";
 import { element, oncePerFrame } from "./dom.ts";
 import { HeatMap, type HeatMapText } from "./heat-map.ts";
 
@@ -138,23 +139,24 @@ export class Maps {
     if (size === 0) return;
     if (this.#picture) {
       const grids = this.#gridsOf(this.#picture, size);
-      this.#paint(grids, pictureScales(grids, this.#transform, this.#span));
+      this.#paint(grids, pictureScales(grids.stats, this.#transform, this.#span), grids.stats);
       const block = blockSize(this.#picture.tokens, size);
       this.#aggregation.textContent = block
         ? `A pixel shows the largest of the ${block} entries beneath it; the cursor reads single ones.`
         : "Every entry has its own pixels.";
     } else if (this.#poster) {
-      this.#paint(this.#poster.grids, this.#poster.scales);
+      const { grids, scales } = this.#poster;
+      this.#paint(grids, scales, measureAll(grids));
     }
     this.#showCell();
   }
 
-  #paint(grids: Four<Grid>, scales: Four<Scale>): void {
-    for (const name of NAMES) this.#maps[name].draw(grids[name], scales[name], this.#theme);
+  #paint(grids: Four<Grid>, scales: Four<Scale>, stats: Four<Stats>): void {
+    for (const name of NAMES) this.#maps[name].draw(grids[name], scales[name], stats[name], this.#theme);
   }
 
   /** Made by the worker, unless the maps have changed their size since. Kept between redraws. */
-  #gridsOf(picture: Picture, size: number): Four<Grid> {
+  #gridsOf(picture: Picture, size: number): SizedGrids {
     if (picture.grids.size !== size) picture.grids = shrink(picture, size);
     return picture.grids;
   }
