@@ -46,6 +46,7 @@ const readout = new Readout(byId("readout", HTMLElement), byId("live", HTMLEleme
 const maps = new Maps(mapsRoot, byId("aggregation", HTMLElement), {
   onEntry: (entry, byHand) => readout.show(entry, byHand),
   onPick: (cell) => change({ cell }, "replace"),
+  onView: (view, step) => change({ view }, step),
 });
 const status = new Status(mapsRoot, byId("alert", HTMLElement), () => session.cancelPicture());
 const curve = new Curve(byId("curve", HTMLElement), {
@@ -101,6 +102,7 @@ function show(state: State): void {
   controls.show(state, tokensOf(state), replacements);
   temperature.show(state.temperature, presetById(state.preset).file !== undefined);
   curve.setTemperature(state.temperature);
+  maps.setView(state.view);
   maps.setCell(state.cell);
   showColours();
   session.update(state);

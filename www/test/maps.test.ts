@@ -265,9 +265,11 @@ describe("the cell cursor", () => {
   });
 
   it("finds the cell under a point, edges included", () => {
-    expect(cellAt(0, 0, 10)).toEqual({ query: 0, key: 0 });
-    expect(cellAt(1, 0.55, 10)).toEqual({ query: 5, key: 9 });
-    expect(cellAt(-1, 2, 10)).toEqual({ query: 9, key: 0 });
+    const whole = { query: 0, key: 0, size: 10 };
+    expect(cellAt(0, 0, whole)).toEqual({ query: 0, key: 0 });
+    expect(cellAt(1, 0.55, whole)).toEqual({ query: 5, key: 9 });
+    expect(cellAt(-1, 2, whole)).toEqual({ query: 9, key: 0 });
+    expect(cellAt(0.5, 0.1, { query: 30, key: 20, size: 8 })).toEqual({ query: 30, key: 24 });
     expect(clampCell({ query: 99, key: 3 }, 10)).toEqual({ query: 9, key: 3 });
   });
 

@@ -2,6 +2,7 @@ import type { Backend } from "./backend.ts";
 import type { ClusterParameters } from "./clusters.ts";
 import { featuresReason, supportReason } from "./combinations.ts";
 import { CLUSTERS_ID, DEFAULT_PRESET, presetById } from "./presets.ts";
+import type { Region } from "./region.ts";
 
 export const SUPPORTS = ["clusters", "window", "top-k", "lsh", "smyrf"] as const;
 export type SupportKind = (typeof SUPPORTS)[number];
@@ -50,6 +51,8 @@ export interface State {
   span: Span;
   /** The cell cursor; null until the reader sets one. */
   cell: Cell | null;
+  /** The part of the matrix that the maps show; null for all of it. */
+  view: Region | null;
 }
 
 export interface Range {
@@ -85,6 +88,7 @@ export const DEFAULTS: State = {
   transform: "log",
   span: "shared",
   cell: null,
+  view: null,
 };
 
 /** A replacement that `reconcile` made, for the reader to see. */

@@ -1,14 +1,25 @@
-import { blockSize, type Grid } from "../lib/aggregate.ts";
-import { cellAt, clampCell, moveCell, startCell } from "../lib/cell.ts";
+import { blockSize, crop, type Grid } from "../lib/aggregate.ts";
+import { cellAt, clampCell, type KeyPress, moveCell, startCell } from "../lib/cell.ts";
 import type { Theme } from "../lib/colour.ts";
 import { formatNumber } from "../lib/format.ts";
 import type { Poster } from "../lib/poster.ts";
-import { type Entry, entryAt, measureAll, type Picture, type SizedGrids, shrink } from "../lib/results.ts";
+import { clampRegion, follow, isWhole, type Region, wholeRegion, zoomAbout, zoomKey } from "../lib/region.ts";
+import {
+  type Entry,
+  entryAt,
+  gridsOf,
+  measureAll,
+  type Picture,
+  type SizedGrids,
+  shrink,
+} from "../lib/results.ts";
 import { type Maps as Four, pictureScales, type Scale } from "../lib/scale.ts";
 import type { Cell, Span, Transform } from "../lib/state.ts";
 import type { Stats } from "../lib/stats.ts";
+import type { Step } from "../lib/store.ts";
 import { element, oncePerFrame } from "./dom.ts";
 import { HeatMap, type HeatMapText } from "./heat-map.ts";
+import { ZoomBar } from "./zoom-bar.ts";
 
 const TEXTS: Four<HeatMapText> = {
   exact: {
@@ -53,6 +64,7 @@ export interface MapsEvents {
   onEntry(entry: Entry | null, byHand: boolean): void;
   /** The reader moved the cursor for good (click or keys), not only over the map. */
   onPick(cell: Cell): void;
+  onView(view: Region | null, step: Step): void;
 }
 
 /** The four maps: one picture, one cursor, colour scales that belong together. */
@@ -61,6 +73,7 @@ export class Maps {
   readonly #maps: Four<HeatMap>;
   readonly #events: MapsEvents;
   readonly #aggregation: HTMLElement;
+  readonly #bar: ZoomBar;
   readonly #redraw = oncePerFrame(() => this.#draw());
   #picture: Picture | null = null;
   #poster: Poster | null = null;
@@ -69,6 +82,7 @@ export class Maps {
   #span: Span = "shared";
   #pinned: Cell | null = null;
   #hover: Cell | null = null;
+  #view: Region | null = null;
 
   constructor(root: HTMLElement, aggregation: HTMLElement, events: MapsEvents) {
     this.#root = root;
@@ -78,12 +92,9 @@ export class Maps {
       new HeatMap(TEXTS[name], {
         onHover: (place) => this.#setHover(place && this.#cellAt(place)),
         onPick: (place) => this.#pick(this.#cellAt(place)),
-        onKey: (press) => {
-          const cell = this.#cell();
-          const next = cell && moveCell(cell, press, this.#tokens());
-          if (next) this.#pick(next);
-          return next !== null;
-        },
+        onKey: (press) => this.#press(press),
+        view: () => ({ region: this.#region(), tokens: this.#tokens() }),
+        onView: (region, step) => this.#changeView(region, step),
         onResize: this.#redraw,
       });
     this.#maps = {
@@ -94,8 +105,14 @@ export class Maps {
     };
     const help =
       "Arrow keys move the cell cursor by one, with Shift by ten. Home and End go to the ends of the row, " +
-      "with Control to the corners. Page Up and Page Down jump along the queries.";
+      "with Control to the corners. Page Up and Page Down jump along the queries. Plus and minus zoom about the " +
+      "cursor; 0 or Escape shows the whole matrix.";
+    this.#bar = new ZoomBar({
+      onZoom: (factor) => this.#zoom(factor),
+      onWhole: () => this.#changeView(wholeRegion(this.#tokens()), "push"),
+    });
     root.append(
+      this.#bar.root,
       ...NAMES.map((name) => this.#maps[name].figure),
       element("p", { class: "hidden", id: "map-help" }, help),
     );
@@ -134,20 +151,39 @@ export class Maps {
     this.#showCell();
   }
 
+  setView(view: Region | null): void {
+    if (view === this.#view) return;
+    this.#view = view;
+    this.#redraw();
+  }
+
   #draw(): void {
     const size = this.resolution;
     if (size === 0) return;
+    const [region, tokens] = [this.#region(), this.#tokens()];
+    const whole = isWhole(region, tokens);
+    this.#root.classList.toggle("zoomed", !whole);
     if (this.#picture) {
-      const grids = this.#gridsOf(this.#picture, size);
-      this.#paint(grids, pictureScales(grids.stats, this.#transform, this.#span), grids.stats);
-      const block = blockSize(this.#picture.tokens, size);
+      // Colours mean the same in every view: they are those of the whole matrices.
+      const { stats, ...grids } = this.#gridsOf(this.#picture, size);
+      const shown = whole ? grids : gridsOf(this.#picture, size, region);
+      this.#paint(shown, pictureScales(stats, this.#transform, this.#span), stats);
+      const block = blockSize(region.size, size);
       this.#aggregation.textContent = block
         ? `A pixel shows the largest of the ${block} entries beneath it; the cursor reads single ones.`
         : "Every entry has its own pixels.";
     } else if (this.#poster) {
       const { grids, scales } = this.#poster;
-      this.#paint(grids, scales, measureAll(grids));
+      const shown = {
+        exact: crop(grids.exact, region, tokens),
+        lowRank: crop(grids.lowRank, region, tokens),
+        sparse: crop(grids.sparse, region, tokens),
+        error: crop(grids.error, region, tokens),
+      };
+      this.#paint(shown, scales, measureAll(grids));
     }
+    for (const name of NAMES) this.#maps[name].showRange(region);
+    this.#bar.show(region, tokens);
     this.#showCell();
   }
 
@@ -165,8 +201,41 @@ export class Maps {
     return this.#picture?.tokens ?? this.#poster?.tokens ?? 1;
   }
 
+  #region(): Region {
+    return clampRegion(this.#view, this.#tokens());
+  }
+
+  #changeView(region: Region, step: Step): void {
+    const before = this.#region();
+    const { query, key, size } = region;
+    if (query === before.query && key === before.key && size === before.size) return;
+    this.#hover = null;
+    this.#events.onView(isWhole(region, this.#tokens()) ? null : region, step);
+  }
+
+  #zoom(factor: number): void {
+    const [region, tokens] = [this.#region(), this.#tokens()];
+    const middle = { query: region.query + region.size / 2, key: region.key + region.size / 2 };
+    this.#changeView(zoomAbout(region, factor, this.#cell() ?? middle, tokens), "push");
+  }
+
+  #press(press: KeyPress): boolean {
+    const [cell, tokens] = [this.#cell(), this.#tokens()];
+    const zoom = zoomKey(press);
+    if (zoom === "whole") {
+      if (isWhole(this.#region(), tokens)) return false;
+      this.#changeView(wholeRegion(tokens), "push");
+    } else if (zoom !== null) this.#zoom(zoom);
+    if (zoom !== null) return true;
+    const next = cell && moveCell(cell, press, tokens);
+    if (!next) return false;
+    this.#pick(next);
+    this.#changeView(follow(this.#region(), next, tokens), "replace");
+    return true;
+  }
+
   #cellAt({ x, y }: { x: number; y: number }): Cell {
-    return cellAt(x, y, this.#tokens());
+    return cellAt(x, y, this.#region());
   }
 
   #cell(): Cell | null {
@@ -191,7 +260,7 @@ export class Maps {
     const cell = this.#cell();
     const entry = cell && this.#picture && entryAt(this.#picture, cell.query, cell.key);
     for (const name of NAMES) {
-      this.#maps[name].showCell(cell, this.#tokens());
+      this.#maps[name].showCell(cell, this.#region());
       if (!entry) this.#maps[name].showValue("", null);
       else if (entry.masked) this.#maps[name].showValue("future", null);
       else this.#maps[name].showValue(formatNumber(entry[name]), entry[name]);
