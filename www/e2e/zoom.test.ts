@@ -114,7 +114,9 @@ describe("zoom", () => {
     await page.mouse.click(x + width / 4, y + height / 4);
     for (let i = 0; i < 10; i++) await page.mouse.wheel(0, -100);
     await expect.poll(() => view(page)).not.toBeNull();
-    expect(await numbers(page)).toMatchObject({ query: 32, key: 32 });
+    // What is under the pointer stays there, to the rounding of whole entries.
+    const { query, key } = (await numbers(page)) as { query: number; key: number };
+    expect([Math.abs(query - 32) <= 1, Math.abs(key - 32) <= 1]).toEqual([true, true]);
     // One gesture, one step back.
     await page.goBack();
     await expect.poll(() => range(page)).toBe("Queries 0–127, keys 0–127");
