@@ -20,6 +20,7 @@ import { BackendNote } from "./views/backend-note.ts";
 import { Controls } from "./views/controls.ts";
 import { Curve } from "./views/curve.ts";
 import { byId } from "./views/dom.ts";
+import { Explained } from "./views/explained.ts";
 import { Maps } from "./views/maps.ts";
 import { Readout } from "./views/readout.ts";
 import { Status } from "./views/status.ts";
@@ -43,8 +44,13 @@ function change(patch: Partial<State>, step: Step): void {
 const mapsRoot = byId("maps", HTMLElement);
 
 const readout = new Readout(byId("readout", HTMLElement), byId("live", HTMLElement));
+const explained = new Explained(byId("explained", HTMLElement));
 const maps = new Maps(mapsRoot, byId("aggregation", HTMLElement), {
   onEntry: (entry, byHand) => readout.show(entry, byHand),
+  onExplanation: (explanation, asked) => {
+    explained.show(explanation);
+    if (explanation && asked) readout.speakExplanation(explanation);
+  },
   onPick: (cell) => change({ cell }, "replace"),
   onView: (view, step) => change({ view }, step),
 });

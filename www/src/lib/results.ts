@@ -1,4 +1,5 @@
 import { aggregate, type Grid } from "./aggregate.ts";
+import type { Factors } from "./explain.ts";
 import type { Region } from "./region.ts";
 import type { MethodName } from "./request.ts";
 import type { Maps } from "./scale.ts";
@@ -23,6 +24,7 @@ export interface Picture {
   error: Float32Array<ArrayBuffer>;
   /** 1 where the entry is in the support. */
   support: Uint8Array<ArrayBuffer>;
+  factors: Factors;
   /** The matrices shrunk to the size that was asked for. */
   grids: SizedGrids;
 }

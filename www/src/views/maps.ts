@@ -1,6 +1,7 @@
 import { blockSize, crop, type Grid } from "../lib/aggregate.ts";
 import { cellAt, clampCell, type KeyPress, moveCell, startCell } from "../lib/cell.ts";
 import type { Theme } from "../lib/colour.ts";
+import { type Explanation, explain } from "../lib/explain.ts";
 import { formatNumber } from "../lib/format.ts";
 import type { Poster } from "../lib/poster.ts";
 import { clampRegion, follow, isWhole, type Region, wholeRegion, zoomAbout, zoomKey } from "../lib/region.ts";
@@ -62,6 +63,8 @@ export interface MapsEvents {
    * rather than the picture under it changing.
    */
   onEntry(entry: Entry | null, byHand: boolean): void;
+  /** The entry that the cursor rests on; `asked`: by a click or Enter, rather than passed on the way. */
+  onExplanation(explanation: Explanation | null, asked: boolean): void;
   /** The reader moved the cursor for good (click or keys), not only over the map. */
   onPick(cell: Cell): void;
   onView(view: Region | null, step: Step): void;
@@ -91,7 +94,7 @@ export class Maps {
     const heatMap = (name: keyof Four<unknown>) =>
       new HeatMap(TEXTS[name], {
         onHover: (place) => this.#setHover(place && this.#cellAt(place)),
-        onPick: (place) => this.#pick(this.#cellAt(place)),
+        onPick: (place) => this.#pick(this.#cellAt(place), true),
         onKey: (press) => this.#press(press),
         view: () => ({ region: this.#region(), tokens: this.#tokens() }),
         onView: (region, step) => this.#changeView(region, step),
@@ -227,9 +230,13 @@ export class Maps {
       this.#changeView(wholeRegion(tokens), "push");
     } else if (zoom !== null) this.#zoom(zoom);
     if (zoom !== null) return true;
+    if (press.key === "Enter" && cell) {
+      this.#pick(cell, true);
+      return true;
+    }
     const next = cell && moveCell(cell, press, tokens);
     if (!next) return false;
-    this.#pick(next);
+    this.#pick(next, false);
     this.#changeView(follow(this.#region(), next, tokens), "replace");
     return true;
   }
@@ -249,10 +256,13 @@ export class Maps {
     this.#showCell();
   }
 
-  #pick(cell: Cell): void {
+  #pick(cell: Cell, asked: boolean): void {
     this.#hover = null;
     this.#pinned = cell;
     this.#showCell(true);
+    if (asked && this.#picture) {
+      this.#events.onExplanation(explain(this.#picture, cell.query, cell.key), true);
+    }
     this.#events.onPick(cell);
   }
 
@@ -266,5 +276,7 @@ export class Maps {
       else this.#maps[name].showValue(formatNumber(entry[name]), entry[name]);
     }
     this.#events.onEntry(entry, byHand);
+    if (!cell || !this.#picture) this.#events.onExplanation(null, false);
+    else if (!this.#hover) this.#events.onExplanation(explain(this.#picture, cell.query, cell.key), false);
   }
 }

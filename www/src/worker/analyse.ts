@@ -47,6 +47,7 @@ export async function decompose(
     backend: stats.backend,
     approximation,
     support,
+    factors: { q: head.q, k: head.k, dim: head.dim, b: head.scale / temperature },
     grids: shrink(matrices, size),
   };
 }
