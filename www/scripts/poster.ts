@@ -74,7 +74,7 @@ async function makePoster(load: () => Promise<{ load: typeof Load }>): Promise<U
     const point = await curvePoint(sb, head, DEFAULTS, DEFAULTS.temperature);
     const summary = summarize(picture, point, null, DEFAULTS);
     const { tokens, causal, grids } = picture;
-    const scales = pictureScales(grids, DEFAULTS.transform, DEFAULTS.span);
+    const scales = pictureScales(grids.stats, DEFAULTS.transform, DEFAULTS.span);
     return encodePoster({ tokens, causal, summary, curve, grids, scales }, position);
   } finally {
     sb.dispose();

@@ -23,6 +23,7 @@ import { CodeDialog } from "./views/code-dialog.ts";
 import { Controls } from "./views/controls.ts";
 import { Curve } from "./views/curve.ts";
 import { byId } from "./views/dom.ts";
+import { Explained } from "./views/explained.ts";
 import { Maps } from "./views/maps.ts";
 import { OwnHeadControls } from "./views/own-head.ts";
 import { Readout } from "./views/readout.ts";
@@ -47,9 +48,15 @@ function change(patch: Partial<State>, step: Step): void {
 const mapsRoot = byId("maps", HTMLElement);
 
 const readout = new Readout(byId("readout", HTMLElement), byId("live", HTMLElement));
+const explained = new Explained(byId("explained", HTMLElement));
 const maps = new Maps(mapsRoot, byId("aggregation", HTMLElement), {
   onEntry: (entry, byHand) => readout.show(entry, byHand),
+  onExplanation: (explanation, asked) => {
+    explained.show(explanation);
+    if (explanation && asked) readout.speakExplanation(explanation);
+  },
   onPick: (cell) => change({ cell }, "replace"),
+  onView: (view, step) => change({ view }, step),
 });
 const status = new Status(mapsRoot, byId("alert", HTMLElement), () => session.cancelPicture());
 const curve = new Curve(byId("curve", HTMLElement), {
@@ -140,6 +147,7 @@ function show(state: State): void {
   ownControls.show(state);
   temperature.show(state.temperature, logitsOf(state));
   curve.setTemperature(state.temperature);
+  maps.setView(state.view);
   maps.setCell(state.cell);
   showColours();
   session.update(state);

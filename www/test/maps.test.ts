@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { aggregate, blockSize, type Grid, MASKED } from "../src/lib/aggregate.ts";
+import { aggregate, blockSize, crop, type Grid, MASKED } from "../src/lib/aggregate.ts";
 import { cellAt, clampCell, moveCell, startCell } from "../src/lib/cell.ts";
 import { magnitudeRamp, nanColour, signedRamp } from "../src/lib/colour.ts";
 import { paint } from "../src/lib/paint.ts";
+import type { Region } from "../src/lib/region.ts";
 import { clipping, pictureScales, position, type Scale, valueAt } from "../src/lib/scale.ts";
 import { TRANSFORMS } from "../src/lib/state.ts";
+import { measure } from "../src/lib/stats.ts";
 
 const grid = (values: number[], width = values.length): Grid => ({
   width,
@@ -15,12 +17,12 @@ const grid = (values: number[], width = values.length): Grid => ({
 describe("aggregate", () => {
   it("keeps a small matrix as it is", () => {
     const matrix = Float32Array.of(1, -2, 3, 4);
-    expect(aggregate(matrix, 2, 2, 9, false)).toEqual({ width: 2, height: 2, values: matrix });
+    expect(aggregate(matrix, 2, 9, false)).toEqual({ width: 2, height: 2, values: matrix });
   });
 
   it("takes the entry of largest magnitude of each block, with its sign", () => {
     const matrix = Float32Array.of(1, 2, 0, 0, -9, 3, 0, -0.5, 0, 0, 1, 1, 0, 0, 1, 2);
-    expect([...aggregate(matrix, 4, 4, 2, false).values]).toEqual([-9, -0.5, 0, 2]);
+    expect([...aggregate(matrix, 4, 2, false).values]).toEqual([-9, -0.5, 0, 2]);
   });
 
   it("counts every entry exactly once at sizes that do not divide", () => {
@@ -30,7 +32,7 @@ describe("aggregate", () => {
       for (let one = 0; one < n * n; one += 7) {
         const matrix = new Float32Array(n * n);
         matrix[one] = 1;
-        const { values } = aggregate(matrix, n, n, size, false);
+        const { values } = aggregate(matrix, n, size, false);
         expect(values.reduce((sum, value) => sum + value, 0)).toBe(1);
         seen.add(values.indexOf(1));
       }
@@ -40,14 +42,57 @@ describe("aggregate", () => {
 
   it("leaves out the future of a causal head, but not a block that the diagonal crosses", () => {
     const matrix = new Float32Array(16).fill(5);
-    const { values } = aggregate(matrix, 4, 4, 2, true);
+    const { values } = aggregate(matrix, 4, 2, true);
     expect([...values]).toEqual([5, MASKED, 5, 5]);
-    expect([...aggregate(matrix, 4, 4, 4, true).values].filter((value) => value === MASKED).length).toBe(6);
+    expect([...aggregate(matrix, 4, 4, true).values].filter((value) => value === MASKED).length).toBe(6);
   });
 
   it("shows a NaN wherever there is one", () => {
     const matrix = Float32Array.of(9, Number.NaN, 1, 1);
-    expect([...aggregate(matrix, 2, 2, 1, false).values]).toEqual([Number.NaN]);
+    expect([...aggregate(matrix, 2, 1, false).values]).toEqual([Number.NaN]);
+  });
+
+  it("is the same as looking beneath every pixel, in every region", () => {
+    const n = 23;
+    const matrix = Float32Array.from({ length: n * n }, (_, i) => Math.sin(i * i));
+    const slow = (region: Region, size: number, causal: boolean) => {
+      const side = Math.min(size, region.size);
+      const edge = (i: number) => Math.floor((i * region.size) / side);
+      return Array.from({ length: side * side }, (_, at) => {
+        const [y, x] = [Math.floor(at / side), at % side];
+        let most = MASKED;
+        for (let i = edge(y); i < edge(y + 1); i++)
+          for (let j = edge(x); j < edge(x + 1); j++) {
+            const [query, key] = [region.query + i, region.key + j];
+            const value = matrix[query * n + key] as number;
+            const skip = causal && key > query;
+            if (!skip && (most === MASKED || Math.abs(value) > Math.abs(most))) most = value;
+          }
+        return most;
+      });
+    };
+    for (const causal of [false, true])
+      for (const size of [4, 7, 23, 50])
+        for (const [query, key, side] of [
+          [0, 0, 23],
+          [3, 8, 9],
+          [12, 0, 11],
+          [0, 15, 8],
+        ] as const) {
+          const region = { query, key, size: side };
+          expect([...aggregate(matrix, n, size, causal, region).values]).toEqual(slow(region, size, causal));
+        }
+  });
+
+  it("is cut out of a grid where there is no matrix", () => {
+    const whole = { width: 4, height: 4, values: Float32Array.from({ length: 16 }, (_, i) => i) };
+    expect(crop(whole, { query: 0, key: 50, size: 50 }, 100)).toEqual({
+      width: 2,
+      height: 2,
+      values: Float32Array.of(2, 3, 6, 7),
+    });
+    const { width, values } = crop(whole, { query: 99 - 8, key: 0, size: 8 }, 100);
+    expect([width, ...values]).toEqual([1, 12]);
   });
 
   it("names the block", () => {
@@ -76,10 +121,10 @@ describe("scales", () => {
   });
 
   const four = (exact: number[], sparse: number[], lowRank = exact, error = sparse) => ({
-    exact: grid(exact),
-    lowRank: grid(lowRank),
-    sparse: grid(sparse),
-    error: grid(error),
+    exact: measure(grid(exact)),
+    lowRank: measure(grid(lowRank)),
+    sparse: measure(grid(sparse)),
+    error: measure(grid(error)),
   });
 
   it("hang on the exact matrix when shared", () => {
@@ -130,11 +175,14 @@ describe("scales", () => {
 
   it("tell what they clip", () => {
     const scale: Scale = { kind: "magnitude", transform: "log", low: 0.01, high: 0.1 };
-    expect(clipping(scale, grid([0.01, 0.1, MASKED, Number.NaN]))).toEqual({ below: false, above: false });
-    expect(clipping(scale, grid([0.005, 0.2]))).toEqual({ below: true, above: true });
+    expect(clipping(scale, measure(grid([0.01, 0.1, MASKED, Number.NaN])))).toEqual({
+      below: false,
+      above: false,
+    });
+    expect(clipping(scale, measure(grid([0.005, 0.2])))).toEqual({ below: true, above: true });
     const signed: Scale = { kind: "signed", transform: "log", low: 0.001, high: 0.1 };
-    expect(clipping(signed, grid([0, -0.1]))).toEqual({ below: false, above: false });
-    expect(clipping(signed, grid([-0.2]))).toEqual({ below: true, above: false });
+    expect(clipping(signed, measure(grid([0, -0.1])))).toEqual({ below: false, above: false });
+    expect(clipping(signed, measure(grid([-0.2])))).toEqual({ below: true, above: false });
   });
 });
 
@@ -217,9 +265,11 @@ describe("the cell cursor", () => {
   });
 
   it("finds the cell under a point, edges included", () => {
-    expect(cellAt(0, 0, 10)).toEqual({ query: 0, key: 0 });
-    expect(cellAt(1, 0.55, 10)).toEqual({ query: 5, key: 9 });
-    expect(cellAt(-1, 2, 10)).toEqual({ query: 9, key: 0 });
+    const whole = { query: 0, key: 0, size: 10 };
+    expect(cellAt(0, 0, whole)).toEqual({ query: 0, key: 0 });
+    expect(cellAt(1, 0.55, whole)).toEqual({ query: 5, key: 9 });
+    expect(cellAt(-1, 2, whole)).toEqual({ query: 9, key: 0 });
+    expect(cellAt(0.5, 0.1, { query: 30, key: 20, size: 8 })).toEqual({ query: 30, key: 24 });
     expect(clampCell({ query: 99, key: 3 }, 10)).toEqual({ query: 9, key: 3 });
   });
 

@@ -31,6 +31,7 @@ const other: State = {
   transform: "sqrt",
   span: "own",
   cell: { query: 12, key: 299 },
+  view: { query: 8, key: 250, size: 50 },
 };
 
 const own: OwnHead = {
@@ -115,6 +116,10 @@ describe("the address", () => {
     "?v=1&support=constructor&features=__proto__",
     "?v=1&scale=javascript:1&span=%22",
     "?v=1&cell=-1-2",
+    "?v=1&view=1-2",
+    "?v=1&view=99999-0-0",
+    "?v=1&view=1-2-3-4",
+    "?v=1&view=-1-2-3",
     "?v=1&cell=999999-1",
     "?v=1&cell=1",
     "?v=1&cell[]=1-1",

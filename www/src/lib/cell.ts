@@ -1,12 +1,13 @@
+import type { Region } from "./region.ts";
 import type { Cell } from "./state.ts";
 
-/** The cell under a point of a map; `x` and `y` run from 0 to 1 over it. */
-export function cellAt(x: number, y: number, tokens: number): Cell {
-  return { query: index(y, tokens), key: index(x, tokens) };
+/** The cell under a point of a map that shows `region`; `x` and `y` run from 0 to 1 over it. */
+export function cellAt(x: number, y: number, { query, key, size }: Region): Cell {
+  return { query: query + index(y, size), key: key + index(x, size) };
 }
 
-function index(place: number, tokens: number): number {
-  return Math.min(tokens - 1, Math.max(0, Math.floor(place * tokens)));
+function index(place: number, entries: number): number {
+  return Math.min(entries - 1, Math.max(0, Math.floor(place * entries)));
 }
 
 export function clampCell({ query, key }: Cell, tokens: number): Cell {

@@ -18,7 +18,7 @@ export function paint(
   const colours = new Uint32Array(grid.values.length);
   const { values } = grid;
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  const levels = new Levels(scale, pixels.length);
+  const levels = levelsOf(scale, pixels.length);
   for (let i = 0; i < colours.length; i++) {
     const value = values[i] as number;
     if (value === MASKED) colours[i] = TRANSPARENT;
@@ -34,4 +34,16 @@ export function paint(
     }
   }
   return new Uint8ClampedArray(out.buffer);
+}
+
+/** Two maps often share a scale, and one scale serves every view of a picture. */
+const known = new WeakMap<Scale, Levels>();
+
+function levelsOf(scale: Scale, count: number): Levels {
+  let levels = known.get(scale);
+  if (!levels) {
+    levels = new Levels(scale, count);
+    known.set(scale, levels);
+  }
+  return levels;
 }

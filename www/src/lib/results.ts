@@ -1,6 +1,9 @@
 import { aggregate, type Grid } from "./aggregate.ts";
+import type { Factors } from "./explain.ts";
+import type { Region } from "./region.ts";
 import type { MethodName } from "./request.ts";
 import type { Maps } from "./scale.ts";
+import { measure, type Stats } from "./stats.ts";
 
 /** One head under one question, closely enough to draw and to read single entries. */
 export interface Picture {
@@ -21,22 +24,38 @@ export interface Picture {
   error: Float32Array<ArrayBuffer>;
   /** 1 where the entry is in the support. */
   support: Uint8Array<ArrayBuffer>;
+  factors: Factors;
   /** The matrices shrunk to the size that was asked for. */
   grids: SizedGrids;
 }
 
-/** Grids for maps of `size` by `size` device pixels. */
+/** Grids of the whole matrices for maps of `size` by `size` device pixels, and what the colours need to know. */
 export interface SizedGrids extends Maps<Grid> {
   size: number;
+  stats: Maps<Stats>;
 }
 
 type Matrices = Pick<Picture, "tokens" | "causal" | keyof Maps<Grid>>;
 
 export function shrink(picture: Matrices, size: number): SizedGrids {
-  const { tokens, causal } = picture;
-  const grid = (matrix: Float32Array) => aggregate(matrix, tokens, tokens, size, causal);
+  const grids = gridsOf(picture, size);
+  return { ...grids, size, stats: measureAll(grids) };
+}
+
+export function measureAll(grids: Maps<Grid>): Maps<Stats> {
   return {
-    size,
+    exact: measure(grids.exact),
+    lowRank: measure(grids.lowRank),
+    sparse: measure(grids.sparse),
+    error: measure(grids.error),
+  };
+}
+
+/** Of the whole matrices, or of a region of them. */
+export function gridsOf(picture: Matrices, size: number, region?: Region): Maps<Grid> {
+  const { tokens, causal } = picture;
+  const grid = (matrix: Float32Array<ArrayBuffer>) => aggregate(matrix, tokens, size, causal, region);
+  return {
     exact: grid(picture.exact),
     lowRank: grid(picture.lowRank),
     sparse: grid(picture.sparse),

@@ -1,6 +1,5 @@
-import type { Grid } from "./aggregate.ts";
-import { Magnitudes } from "./quantile.ts";
 import type { Span, Transform } from "./state.ts";
+import type { Stats } from "./stats.ts";
 
 /**
  * From a matrix entry to a place on a colour ramp, 0 to 1.
@@ -16,10 +15,6 @@ export interface Scale {
 
 /** A logarithmic scale shows three decades: below a thousandth of the largest, nothing moves the output. */
 const DECADES = 1e-3;
-/** So much of the entries is clipped at the top: one in a thousand decides no colour scale. */
-const TOP = 0.999;
-/** And so much at the bottom, where the scale would otherwise run down to the smallest entry. */
-const BOTTOM = 0.01;
 /** A constant matrix needs a scale too. */
 const LEAST_RATIO = 1.02;
 
@@ -60,7 +55,7 @@ function unshape({ transform, low, high }: Scale, t: number): number {
   return low + t * (high - low);
 }
 
-/** The four maps' grids or scales. */
+/** What there is of each of the four maps: grids, scales and the like. */
 export interface Maps<T> {
   exact: T;
   lowRank: T;
@@ -77,31 +72,27 @@ export interface Maps<T> {
  *
  * Own: the same rule for each map by itself, for looking into a map that is pale beside the others.
  */
-export function pictureScales(grids: Maps<Grid>, transform: Transform, span: Span): Maps<Scale> {
-  const exact = new Magnitudes().add(grids.exact.values);
-  const magnitude = magnitudeScale(exact, transform);
+export function pictureScales(stats: Maps<Stats>, transform: Transform, span: Span): Maps<Scale> {
+  const magnitude = magnitudeScale(stats.exact, transform);
   const signed: Scale = { kind: "signed", transform, ...signedEnds(transform, magnitude.high) };
-  const own = (grid: Grid): Scale => {
-    const high = new Magnitudes().add(grid.values).quantile(TOP) ?? magnitude.high;
-    return { kind: "signed", transform, ...signedEnds(transform, high) };
+  const own = ({ top }: Stats): Scale => {
+    return { kind: "signed", transform, ...signedEnds(transform, top ?? magnitude.high) };
   };
-  const negative = hasNegative(grids.lowRank);
+  const negative = stats.lowRank.least < 0;
   if (span === "shared") {
     return { exact: magnitude, lowRank: negative ? signed : magnitude, sparse: signed, error: signed };
   }
   return {
     exact: magnitude,
-    lowRank: negative
-      ? own(grids.lowRank)
-      : magnitudeScale(new Magnitudes().add(grids.lowRank.values), transform),
-    sparse: own(grids.sparse),
-    error: own(grids.error),
+    lowRank: negative ? own(stats.lowRank) : magnitudeScale(stats.lowRank, transform),
+    sparse: own(stats.sparse),
+    error: own(stats.error),
   };
 }
 
-function magnitudeScale(magnitudes: Magnitudes, transform: Transform): Scale {
-  const high = magnitudes.quantile(TOP) ?? 1;
-  const bottom = Math.max(magnitudes.quantile(BOTTOM) ?? 0, transform === "log" ? high * DECADES : 0);
+function magnitudeScale(stats: Stats, transform: Transform): Scale {
+  const high = stats.top ?? 1;
+  const bottom = Math.max(stats.bottom ?? 0, transform === "log" ? high * DECADES : 0);
   return { kind: "magnitude", transform, low: Math.min(bottom, high / LEAST_RATIO), high };
 }
 
@@ -110,20 +101,8 @@ function signedEnds(transform: Transform, high: number): { low: number; high: nu
   return { low: transform === "log" ? high * DECADES : 0, high };
 }
 
-function hasNegative({ values }: Grid): boolean {
-  for (const value of values) if (value < 0 && value !== Number.NEGATIVE_INFINITY) return true;
-  return false;
-}
-
 /** Whether some entry lies beyond each end of the scale: the legend says so. */
-export function clipping(scale: Scale, { values }: Grid): { below: boolean; above: boolean } {
-  let below = false;
-  let above = false;
+export function clipping(scale: Scale, { least, most }: Stats): { below: boolean; above: boolean } {
   const bottom = scale.kind === "signed" ? -scale.high : scale.low;
-  for (const value of values) {
-    if (value === Number.NEGATIVE_INFINITY) continue;
-    if (value > scale.high * 1.005) above = true;
-    else if (value < bottom - Math.abs(bottom) * 0.005) below = true;
-  }
-  return { below, above };
+  return { below: least < bottom - Math.abs(bottom) * 0.005, above: most > scale.high * 1.005 };
 }

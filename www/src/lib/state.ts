@@ -4,6 +4,7 @@ import { featuresReason, supportReason } from "./combinations.ts";
 import type { HeadShape } from "./head.ts";
 import { OWN_ID, type OwnHead } from "./own.ts";
 import { CAPTURED, CLUSTERS_ID, DEFAULT_PRESET, presetById } from "./presets.ts";
+import type { Region } from "./region.ts";
 
 export const SUPPORTS = ["clusters", "window", "top-k", "lsh", "smyrf"] as const;
 export type SupportKind = (typeof SUPPORTS)[number];
@@ -55,6 +56,8 @@ export interface State {
   span: Span;
   /** The cell cursor; null until the reader sets one. */
   cell: Cell | null;
+  /** The part of the matrix that the maps show; null for all of it. */
+  view: Region | null;
 }
 
 export interface Range {
@@ -91,6 +94,7 @@ export const DEFAULTS: State = {
   transform: "log",
   span: "shared",
   cell: null,
+  view: null,
 };
 
 /** A replacement that `reconcile` made, for the reader to see. */

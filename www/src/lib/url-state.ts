@@ -1,6 +1,7 @@
 import { BACKENDS } from "./backend.ts";
 import { OWN_ID, type OwnHead } from "./own.ts";
 import { isPreset } from "./presets.ts";
+import { LEAST_SIZE } from "./region.ts";
 import {
   DEFAULTS,
   FEATURES,
@@ -45,6 +46,7 @@ export function encodeState(state: State): string {
   put("scale", state.transform, DEFAULTS.transform);
   put("span", state.span, DEFAULTS.span);
   if (state.cell) out.set("cell", `${state.cell.query}-${state.cell.key}`);
+  if (state.view) out.set("view", `${state.view.query}-${state.view.key}-${state.view.size}`);
   return `?${out}`;
 }
 
@@ -82,6 +84,7 @@ export function decodeState(search: string, own: OwnHead | null = null): State {
     transform: oneOf(query.get("scale"), TRANSFORMS, DEFAULTS.transform),
     span: oneOf(query.get("span"), SPANS, DEFAULTS.span),
     cell: readCell(query.get("cell")),
+    view: readView(query.get("view")),
   };
   return reconcile(state).state;
 }
@@ -105,4 +108,15 @@ function oneOf<T extends string>(text: string | null, allowed: readonly T[], sta
 function readCell(text: string | null): State["cell"] {
   const match = text === null ? null : /^(\d{1,5})-(\d{1,5})$/.exec(text);
   return match ? { query: Number(match[1]), key: Number(match[2]) } : null;
+}
+
+/** First query, first key and entries a side; brought into the matrix by `clampRegion` when the head is loaded. */
+function readView(text: string | null): State["view"] {
+  const match = text === null ? null : /^(\d{1,5})-(\d{1,5})-(\d{1,5})$/.exec(text);
+  if (!match) return null;
+  return {
+    query: Number(match[1]),
+    key: Number(match[2]),
+    size: Math.max(LEAST_SIZE, Number(match[3])),
+  };
 }

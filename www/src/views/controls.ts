@@ -94,7 +94,9 @@ export class Controls {
     byId("new-sample", HTMLButtonElement).addEventListener("click", () => clusters({ seed: randomSeed() }));
 
     this.#fillPresets();
-    this.#preset.addEventListener("change", () => change({ preset: this.#preset.value, cell: null }));
+    this.#preset.addEventListener("change", () =>
+      change({ preset: this.#preset.value, cell: null, view: null }),
+    );
     this.#support.addEventListener("change", () => change({ support: this.#support.value as SupportKind }));
     this.#features.addEventListener("change", () =>
       change({ features: this.#features.value as FeaturesKind }),

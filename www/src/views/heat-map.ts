@@ -1,11 +1,18 @@
 import type { Grid } from "../lib/aggregate.ts";
 import type { KeyPress } from "../lib/cell.ts";
 import type { Theme } from "../lib/colour.ts";
+import { formatCount } from "../lib/format.ts";
 import { paint } from "../lib/paint.ts";
+import type { Region } from "../lib/region.ts";
 import type { Scale } from "../lib/scale.ts";
 import type { Cell } from "../lib/state.ts";
+import type { Stats } from "../lib/stats.ts";
 import { element } from "./dom.ts";
 import { Legend } from "./legend.ts";
+import { type GestureEvents, MapGestures } from "./map-gestures.ts";
+
+/** An entry at least so wide is marked by a square around it. */
+const SQUARE_PIXELS = 8;
 
 export interface HeatMapText {
   /** Class of the figure, for the layout. */
@@ -18,7 +25,7 @@ export interface HeatMapText {
   colour?: "sparse" | "low-rank";
 }
 
-export interface HeatMapEvents {
+export interface HeatMapEvents extends GestureEvents {
   /** A pointer is over the map at (x, y), each 0 to 1; null when it left. */
   onHover(place: { x: number; y: number } | null): void;
   onPick(place: { x: number; y: number }): void;
@@ -32,7 +39,9 @@ export class HeatMap {
   readonly figure: HTMLElement;
   readonly #canvas = element("canvas");
   readonly #plate: HTMLElement;
-  readonly #cross = element("div", { class: "cross", hidden: "" }, element("i"), element("i"));
+  readonly #cross = element("div", { class: "cross", hidden: "" }, element("i"), element("i"), element("b"));
+  readonly #queries = element("div", { class: "axis queries", "aria-hidden": "true" });
+  readonly #keys = element("div", { class: "axis keys", "aria-hidden": "true" });
   readonly #value = element("span", { class: "value" });
   readonly #legend = new Legend();
   /** Device pixels of the canvas, as the browser will lay it out. */
@@ -61,7 +70,7 @@ export class HeatMap {
       { class: `map ${text.className}` },
       element("div", { class: "map-head" }, title, this.#value),
       element("div", { class: "formula" }, text.formula),
-      this.#plate,
+      element("div", { class: "frame" }, this.#queries, this.#plate, this.#keys),
       this.#legend.root,
     );
     this.#listen(events);
@@ -74,23 +83,41 @@ export class HeatMap {
     return Math.min(this.#size.width, this.#size.height) || devicePixels(this.#plate.clientWidth, undefined);
   }
 
-  draw(grid: Grid, scale: Scale, theme: Theme): void {
+  /** `stats` are those of the whole matrix, which the scale is made for. */
+  draw(grid: Grid, scale: Scale, stats: Stats, theme: Theme): void {
     const { width, height } = this.#size;
     if (width === 0 || height === 0) return;
-    this.#canvas.width = width;
-    this.#canvas.height = height;
+    // Setting a size clears the canvas, which takes longer than painting it.
+    if (this.#canvas.width !== width) this.#canvas.width = width;
+    if (this.#canvas.height !== height) this.#canvas.height = height;
     const pixels = paint(grid, scale, theme, width, height);
     this.#canvas.getContext("2d")?.putImageData(new ImageData(pixels, width, height), 0, 0);
-    this.#legend.show(scale, grid, theme, this.#cssSize);
+    this.#legend.show(scale, stats, theme, this.#cssSize);
   }
 
-  showCell(cell: Cell | null, tokens: number): void {
-    this.#cross.hidden = cell === null;
-    if (!cell) return;
-    const [row, column] = this.#cross.children as unknown as [HTMLElement, HTMLElement];
+  /** What is written along the sides. */
+  showRange({ query, key, size }: Region): void {
+    const axis = (name: string, first: number) => [
+      element("span", {}, formatCount(first)),
+      element("span", {}, name),
+      element("span", {}, formatCount(first + size - 1)),
+    ];
+    this.#queries.replaceChildren(...axis("queries", query));
+    this.#keys.replaceChildren(...axis("keys", key));
+  }
+
+  showCell(cell: Cell | null, { query, key, size }: Region): void {
+    const entry = this.#cssSize / size;
+    const [top, left] = cell ? [(cell.query - query) * entry, (cell.key - key) * entry] : [-1, -1];
+    this.#cross.hidden = !(top >= 0 && left >= 0 && top < this.#cssSize && left < this.#cssSize);
+    if (this.#cross.hidden) return;
+    const [row, column, square] = this.#cross.children as unknown as [HTMLElement, HTMLElement, HTMLElement];
+    // Lines would cover an entry that can be seen by itself.
+    this.#cross.classList.toggle("large", entry >= SQUARE_PIXELS);
     // In whole CSS pixels, or the line blurs.
-    row.style.top = `${Math.floor(((cell.query + 0.5) / tokens) * this.#cssSize)}px`;
-    column.style.left = `${Math.floor(((cell.key + 0.5) / tokens) * this.#cssSize)}px`;
+    row.style.top = `${Math.floor(top + entry / 2)}px`;
+    column.style.left = `${Math.floor(left + entry / 2)}px`;
+    square.style.cssText = `left: ${left}px; top: ${top}px; width: ${entry}px; height: ${entry}px`;
   }
 
   /** `exact` is the number in full, for tests and for copying. */
@@ -102,11 +129,12 @@ export class HeatMap {
 
   #listen(events: HeatMapEvents): void {
     const plate = this.#plate;
+    const gestures = new MapGestures(plate, events);
     const place = (event: PointerEvent) => {
       const box = plate.getBoundingClientRect();
       return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
     };
-    plate.addEventListener("pointermove", (event) => events.onHover(place(event)));
+    plate.addEventListener("pointermove", (event) => events.onHover(gestures.active ? null : place(event)));
     plate.addEventListener("pointerleave", () => events.onHover(null));
     plate.addEventListener("pointercancel", () => events.onHover(null));
     plate.addEventListener("click", (event) => events.onPick(place(event as PointerEvent)));

@@ -1,8 +1,8 @@
-import type { Grid } from "../lib/aggregate.ts";
 import { magnitudeRamp, NAN_COLOUR, signedRamp, type Theme } from "../lib/colour.ts";
 import { formatTick } from "../lib/format.ts";
 import { clipping, type Scale } from "../lib/scale.ts";
 import type { Transform } from "../lib/state.ts";
+import type { Stats } from "../lib/stats.ts";
 import { legendTicks, type Tick } from "../lib/ticks.ts";
 import { element } from "./dom.ts";
 
@@ -24,10 +24,10 @@ export class Legend {
     this.root = element("div", { class: "legend" }, this.#bar, this.#ticks, this.#note);
   }
 
-  show(scale: Scale, grid: Grid, theme: Theme, width: number): void {
+  show(scale: Scale, stats: Stats, theme: Theme, width: number): void {
     const { stops } = scale.kind === "signed" ? signedRamp(theme) : magnitudeRamp();
     this.#bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
-    const { below, above } = clipping(scale, grid);
+    const { below, above } = clipping(scale, stats);
     const ticks = legendTicks(scale, Math.max(2, Math.round(width / PIXELS_PER_TICK)));
     this.#ticks.replaceChildren(
       ...spaced(ticks, width).map(({ value, place }) => {
@@ -46,7 +46,7 @@ export class Legend {
       `Colour scale from ${bottom} to ${top}, ${SCALE_NAMES[scale.transform]}`,
     );
     const clip = clipText(below, above, bottom, top);
-    this.#showNote(`weight, ${SCALE_NAMES[scale.transform]} scale${clip}`, hasNaN(grid));
+    this.#showNote(`weight, ${SCALE_NAMES[scale.transform]} scale${clip}`, stats.nan);
   }
 
   #showNote(text: string, nan: boolean): void {
@@ -74,9 +74,4 @@ function clipText(below: boolean, above: boolean, bottom: string, top: string): 
   if (below && above) return `; clipped below ${bottom} and above ${top}`;
   if (below) return `; clipped below ${bottom}`;
   return above ? `; clipped above ${top}` : "";
-}
-
-function hasNaN({ values }: Grid): boolean {
-  for (const value of values) if (Number.isNaN(value)) return true;
-  return false;
 }

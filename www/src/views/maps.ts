@@ -1,13 +1,26 @@
-import { blockSize, type Grid } from "../lib/aggregate.ts";
-import { cellAt, clampCell, moveCell, startCell } from "../lib/cell.ts";
+import { blockSize, crop, type Grid } from "../lib/aggregate.ts";
+import { cellAt, clampCell, type KeyPress, moveCell, startCell } from "../lib/cell.ts";
 import type { Theme } from "../lib/colour.ts";
+import { type Explanation, explain } from "../lib/explain.ts";
 import { formatNumber } from "../lib/format.ts";
 import type { Poster } from "../lib/poster.ts";
-import { type Entry, entryAt, type Picture, shrink } from "../lib/results.ts";
+import { clampRegion, follow, isWhole, type Region, wholeRegion, zoomAbout, zoomKey } from "../lib/region.ts";
+import {
+  type Entry,
+  entryAt,
+  gridsOf,
+  measureAll,
+  type Picture,
+  type SizedGrids,
+  shrink,
+} from "../lib/results.ts";
 import { type Maps as Four, pictureScales, type Scale } from "../lib/scale.ts";
 import type { Cell, Span, Transform } from "../lib/state.ts";
+import type { Stats } from "../lib/stats.ts";
+import type { Step } from "../lib/store.ts";
 import { element, oncePerFrame } from "./dom.ts";
 import { HeatMap, type HeatMapText } from "./heat-map.ts";
+import { ZoomBar } from "./zoom-bar.ts";
 
 const TEXTS: Four<HeatMapText> = {
   exact: {
@@ -50,8 +63,11 @@ export interface MapsEvents {
    * rather than the picture under it changing.
    */
   onEntry(entry: Entry | null, byHand: boolean): void;
+  /** The entry that the cursor rests on; `asked`: by a click or Enter, rather than passed on the way. */
+  onExplanation(explanation: Explanation | null, asked: boolean): void;
   /** The reader moved the cursor for good (click or keys), not only over the map. */
   onPick(cell: Cell): void;
+  onView(view: Region | null, step: Step): void;
 }
 
 /** The four maps: one picture, one cursor, colour scales that belong together. */
@@ -60,6 +76,7 @@ export class Maps {
   readonly #maps: Four<HeatMap>;
   readonly #events: MapsEvents;
   readonly #aggregation: HTMLElement;
+  readonly #bar: ZoomBar;
   readonly #redraw = oncePerFrame(() => this.#draw());
   #picture: Picture | null = null;
   #poster: Poster | null = null;
@@ -68,6 +85,7 @@ export class Maps {
   #span: Span = "shared";
   #pinned: Cell | null = null;
   #hover: Cell | null = null;
+  #view: Region | null = null;
 
   constructor(root: HTMLElement, aggregation: HTMLElement, events: MapsEvents) {
     this.#root = root;
@@ -76,13 +94,10 @@ export class Maps {
     const heatMap = (name: keyof Four<unknown>) =>
       new HeatMap(TEXTS[name], {
         onHover: (place) => this.#setHover(place && this.#cellAt(place)),
-        onPick: (place) => this.#pick(this.#cellAt(place)),
-        onKey: (press) => {
-          const cell = this.#cell();
-          const next = cell && moveCell(cell, press, this.#tokens());
-          if (next) this.#pick(next);
-          return next !== null;
-        },
+        onPick: (place) => this.#pick(this.#cellAt(place), true),
+        onKey: (press) => this.#press(press),
+        view: () => ({ region: this.#region(), tokens: this.#tokens() }),
+        onView: (region, step) => this.#changeView(region, step),
         onResize: this.#redraw,
       });
     this.#maps = {
@@ -93,8 +108,14 @@ export class Maps {
     };
     const help =
       "Arrow keys move the cell cursor by one, with Shift by ten. Home and End go to the ends of the row, " +
-      "with Control to the corners. Page Up and Page Down jump along the queries.";
+      "with Control to the corners. Page Up and Page Down jump along the queries. Plus and minus zoom about the " +
+      "cursor; 0 or Escape shows the whole matrix.";
+    this.#bar = new ZoomBar({
+      onZoom: (factor) => this.#zoom(factor),
+      onWhole: () => this.#changeView(wholeRegion(this.#tokens()), "push"),
+    });
     root.append(
+      this.#bar.root,
       ...NAMES.map((name) => this.#maps[name].figure),
       element("p", { class: "hidden", id: "map-help" }, help),
     );
@@ -133,28 +154,48 @@ export class Maps {
     this.#showCell();
   }
 
+  setView(view: Region | null): void {
+    if (view === this.#view) return;
+    this.#view = view;
+    this.#redraw();
+  }
+
   #draw(): void {
     const size = this.resolution;
     if (size === 0) return;
+    const [region, tokens] = [this.#region(), this.#tokens()];
+    const whole = isWhole(region, tokens);
+    this.#root.classList.toggle("zoomed", !whole);
     if (this.#picture) {
-      const grids = this.#gridsOf(this.#picture, size);
-      this.#paint(grids, pictureScales(grids, this.#transform, this.#span));
-      const block = blockSize(this.#picture.tokens, size);
+      // Colours mean the same in every view: they are those of the whole matrices.
+      const { stats, ...grids } = this.#gridsOf(this.#picture, size);
+      const shown = whole ? grids : gridsOf(this.#picture, size, region);
+      this.#paint(shown, pictureScales(stats, this.#transform, this.#span), stats);
+      const block = blockSize(region.size, size);
       this.#aggregation.textContent = block
         ? `A pixel shows the largest of the ${block} entries beneath it; the cursor reads single ones.`
         : "Every entry has its own pixels.";
     } else if (this.#poster) {
-      this.#paint(this.#poster.grids, this.#poster.scales);
+      const { grids, scales } = this.#poster;
+      const shown = {
+        exact: crop(grids.exact, region, tokens),
+        lowRank: crop(grids.lowRank, region, tokens),
+        sparse: crop(grids.sparse, region, tokens),
+        error: crop(grids.error, region, tokens),
+      };
+      this.#paint(shown, scales, measureAll(grids));
     }
+    for (const name of NAMES) this.#maps[name].showRange(region);
+    this.#bar.show(region, tokens);
     this.#showCell();
   }
 
-  #paint(grids: Four<Grid>, scales: Four<Scale>): void {
-    for (const name of NAMES) this.#maps[name].draw(grids[name], scales[name], this.#theme);
+  #paint(grids: Four<Grid>, scales: Four<Scale>, stats: Four<Stats>): void {
+    for (const name of NAMES) this.#maps[name].draw(grids[name], scales[name], stats[name], this.#theme);
   }
 
   /** Made by the worker, unless the maps have changed their size since. Kept between redraws. */
-  #gridsOf(picture: Picture, size: number): Four<Grid> {
+  #gridsOf(picture: Picture, size: number): SizedGrids {
     if (picture.grids.size !== size) picture.grids = shrink(picture, size);
     return picture.grids;
   }
@@ -163,8 +204,45 @@ export class Maps {
     return this.#picture?.tokens ?? this.#poster?.tokens ?? 1;
   }
 
+  #region(): Region {
+    return clampRegion(this.#view, this.#tokens());
+  }
+
+  #changeView(region: Region, step: Step): void {
+    const before = this.#region();
+    const { query, key, size } = region;
+    if (query === before.query && key === before.key && size === before.size) return;
+    this.#hover = null;
+    this.#events.onView(isWhole(region, this.#tokens()) ? null : region, step);
+  }
+
+  #zoom(factor: number): void {
+    const [region, tokens] = [this.#region(), this.#tokens()];
+    const middle = { query: region.query + region.size / 2, key: region.key + region.size / 2 };
+    this.#changeView(zoomAbout(region, factor, this.#cell() ?? middle, tokens), "push");
+  }
+
+  #press(press: KeyPress): boolean {
+    const [cell, tokens] = [this.#cell(), this.#tokens()];
+    const zoom = zoomKey(press);
+    if (zoom === "whole") {
+      if (isWhole(this.#region(), tokens)) return false;
+      this.#changeView(wholeRegion(tokens), "push");
+    } else if (zoom !== null) this.#zoom(zoom);
+    if (zoom !== null) return true;
+    if (press.key === "Enter" && cell) {
+      this.#pick(cell, true);
+      return true;
+    }
+    const next = cell && moveCell(cell, press, tokens);
+    if (!next) return false;
+    this.#pick(next, false);
+    this.#changeView(follow(this.#region(), next, tokens), "replace");
+    return true;
+  }
+
   #cellAt({ x, y }: { x: number; y: number }): Cell {
-    return cellAt(x, y, this.#tokens());
+    return cellAt(x, y, this.#region());
   }
 
   #cell(): Cell | null {
@@ -178,10 +256,13 @@ export class Maps {
     this.#showCell();
   }
 
-  #pick(cell: Cell): void {
+  #pick(cell: Cell, asked: boolean): void {
     this.#hover = null;
     this.#pinned = cell;
     this.#showCell(true);
+    if (asked && this.#picture) {
+      this.#events.onExplanation(explain(this.#picture, cell.query, cell.key), true);
+    }
     this.#events.onPick(cell);
   }
 
@@ -189,11 +270,13 @@ export class Maps {
     const cell = this.#cell();
     const entry = cell && this.#picture && entryAt(this.#picture, cell.query, cell.key);
     for (const name of NAMES) {
-      this.#maps[name].showCell(cell, this.#tokens());
+      this.#maps[name].showCell(cell, this.#region());
       if (!entry) this.#maps[name].showValue("", null);
       else if (entry.masked) this.#maps[name].showValue("future", null);
       else this.#maps[name].showValue(formatNumber(entry[name]), entry[name]);
     }
     this.#events.onEntry(entry, byHand);
+    if (!cell || !this.#picture) this.#events.onExplanation(null, false);
+    else if (!this.#hover) this.#events.onExplanation(explain(this.#picture, cell.query, cell.key), false);
   }
 }

@@ -1,3 +1,4 @@
+import type { Explanation } from "../lib/explain.ts";
 import { formatCount, formatNumber } from "../lib/format.ts";
 import type { Entry } from "../lib/results.ts";
 import { element } from "./dom.ts";
@@ -54,13 +55,17 @@ export class Readout {
       element("span", { class: "hint for-mouse" }, "Point at a map, or focus one and use the arrow keys"),
       element("span", { class: "hint for-touch" }, "Tap a map to read an entry"),
     );
-    if (speak) this.#speak(entry);
+    if (speak) this.#speak(sentence(entry));
   }
 
-  #speak(entry: Entry): void {
+  /** The reader asked where an entry comes from. */
+  speakExplanation(explanation: Explanation): void {
+    this.#speak(explanationSentence(explanation));
+  }
+
+  #speak(text: string): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      const text = sentence(entry);
       if (text === this.#spoken) return;
       this.#spoken = text;
       this.#live.textContent = text;
@@ -76,5 +81,15 @@ function sentence(entry: Entry): string {
     `${where}, ${inSupport ? "in" : "not in"} the support: exact ${formatNumber(exact)}, ` +
     `low rank ${formatNumber(lowRank)}, sparse ${formatNumber(sparse)}, ` +
     `approximation ${formatNumber(approximation)}, error ${formatNumber(error)}.`
+  );
+}
+
+function explanationSentence({ query, key, dot, logit, inSupport, ...weights }: Explanation): string {
+  const { exact, lowRank, approximation, error } = weights;
+  return (
+    `Query ${query}, key ${key}: q times k is ${formatNumber(dot)}, the logit ${formatNumber(logit)}; ` +
+    `exact weight ${formatNumber(exact)}, low-rank weight ${formatNumber(lowRank)}; the estimate has ` +
+    `${formatNumber(approximation)}, ${inSupport ? "exact, from the support" : "from the low-rank part"}; ` +
+    `error ${formatNumber(error)}.`
   );
 }

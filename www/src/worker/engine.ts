@@ -10,6 +10,9 @@ const running = new Map<number, AbortController>();
 let instance: Promise<Instance> | undefined;
 /** The same with a GPU, where there is one. Not loaded before it is asked for. */
 let gpuInstance: Promise<Instance> | undefined;
+/** Pictures come first: the curve's point in hand is put off while one is computed. */
+let pictureDone: Promise<unknown> = Promise.resolve();
+let pointInHand = new AbortController();
 let timed: { key: string; timing: Timing } | undefined;
 
 function ready(): Promise<Instance> {
@@ -38,7 +41,7 @@ const engine: Engine = {
   },
 
   picture(id, source, question, size, onProgress) {
-    return abortable(id, async (signal) => {
+    const done = abortable(id, async (signal) => {
       const sb = await ready();
       const head = await getHead(source, signal, (fraction) => onProgress("loading", fraction));
       signal.throwIfAborted();
@@ -54,6 +57,9 @@ const engine: Engine = {
         arrays.map((array) => array.buffer),
       );
     });
+    pictureDone = done.catch(() => {});
+    pointInHand.abort();
+    return done;
   },
 
   measure(id, source, question, onProgress) {
@@ -87,10 +93,12 @@ const engine: Engine = {
       const sb = await ready();
       const head = await getHead(source, signal, () => {});
       for (const temperature of temperatures) {
-        signal.throwIfAborted();
-        const point = await curvePoint(sb, head, question, temperature, { signal });
         // Waiting for the page to take the point lets an `abort` in, and never runs ahead of the drawing.
-        await onPoint(point);
+        await onPoint(
+          await betweenPictures(signal, (either) =>
+            curvePoint(sb, head, question, temperature, { signal: either }),
+          ),
+        );
       }
     });
   },
@@ -99,6 +107,24 @@ const engine: Engine = {
     running.get(id)?.abort();
   },
 };
+
+/** Runs `work` when no picture is computed, and once more if one came in between. */
+async function betweenPictures<T>(
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    await pictureDone;
+    signal.throwIfAborted();
+    pointInHand = new AbortController();
+    const { signal: interrupted } = pointInHand;
+    try {
+      return await work(AbortSignal.any([signal, interrupted]));
+    } catch (error) {
+      if (signal.aborted || !interrupted.aborted) throw error;
+    }
+  }
+}
 
 async function abortable<T>(id: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
