@@ -141,6 +141,11 @@ impl GpuRun {
         (Tensor { data: self.output, shape: self.plan.shape.output() }, stats)
     }
 
+    /// The output, and the inputs for another run.
+    pub(super) fn into_output(self) -> (Vec<f32>, Inputs<Vec<f32>>) {
+        (self.output, self.inputs)
+    }
+
     /// Puts the next group together.
     fn prepare(&mut self) -> Result<Group> {
         let plan = self.plan.clone();
@@ -203,7 +208,7 @@ impl GpuRun {
 }
 
 /// An error for what the GPU does not do.
-fn supported(plan: &Plan) -> Result<()> {
+pub(super) fn supported(plan: &Plan) -> Result<()> {
     let what = match (&plan.support, plan.feature_map()) {
         (SupportPlan::All, _) => return Ok(()),
         (SupportPlan::TopK { .. }, _) => "support.kind \"top-k\"",
