@@ -59,13 +59,23 @@ export class Scatterbrain {
   }
 
   /** The attention matrix of one head beside its estimate; batch and heads must be 1. */
-  decompose(options: DecomposeOptions): Promise<Decomposition> {
-    return this.#run("decompose", options) as Promise<Decomposition>;
+  async decompose(options: DecomposeOptions): Promise<Decomposition> {
+    this.#checkAlive();
+    const call = readCall(options);
+    checkSignal(call.signal);
+    const { q, k, v, options: rest } = call;
+    const task = core.task(({ Job }) => Job.decompose(q, k, v, rest));
+    return this.#finish(task, call) as Promise<Decomposition>;
   }
 
   /** Errors and entropy over a range of temperatures, in the order given. */
-  sweep(options: SweepOptions): Promise<SweepPoint[]> {
-    return this.#run("sweep", options) as Promise<SweepPoint[]>;
+  async sweep(options: SweepOptions): Promise<SweepPoint[]> {
+    this.#checkAlive();
+    const call = readCall(options);
+    checkSignal(call.signal);
+    const onWasm = ({ q, k, v, options }: Call) => core.task(({ Job }) => Job.sweep(q, k, v, options));
+    if (this.#gpu !== undefined) return this.#gpu.sweep(call, () => this.#check(call.signal), onWasm);
+    return this.#finish(onWasm(call), call) as Promise<SweepPoint[]>;
   }
 
   /**
@@ -122,16 +132,6 @@ export class Scatterbrain {
     const rows = q.length / (call.options as unknown as AttentionOptions).shape.dim;
     const results = await pool.share(parts, { check: () => this.#check(signal), signal, onProgress });
     return join(results, rows, performance.now() - start);
-  }
-
-  async #run(kind: "decompose" | "sweep", options: unknown): Promise<unknown> {
-    this.#checkAlive();
-    const { q, k, v, options: rest, ...watch } = readCall(options);
-    checkSignal(watch.signal);
-    return this.#finish(
-      core.task(({ Job }) => Job[kind](q, k, v, rest)),
-      watch,
-    );
   }
 
   #finish(task: Task, { signal, onProgress }: Watch): Promise<unknown> {

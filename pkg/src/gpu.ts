@@ -1,8 +1,8 @@
 /** A GPU for what `load` gives: a device that is checked when it is opened, and opened anew once it was lost. */
 import { type ErrorCode, ScatterbrainError } from "./errors.js";
-import { type Call, copiedCall, type Watch } from "./inputs.js";
-import type { AttentionResult } from "./results.js";
-import { carryOut, type Task } from "./task.js";
+import { type Call, copiedCall } from "./inputs.js";
+import type { AttentionResult, SweepPoint } from "./results.js";
+import { carryOut, carryOutFaster, type Task } from "./task.js";
 import { nextTurn } from "./turns.js";
 import type { Device } from "./wasm-webgpu/webgpu.js";
 import { webgpu } from "./webgpu.js";
@@ -65,18 +65,41 @@ export class Gpu {
   ): Promise<AttentionResult> {
     if (this.#failure !== undefined) return noting(this.#failure, await onWasm(given));
     // What is given may change while a device is opened, and before it is looked at a second time.
-    const call = this.#strict && this.#alive() ? given : copiedCall(given);
-    const onProgress = call.onProgress && rising(call.onProgress);
+    const call = this.#strict && this.#alive() ? given : risingCopy(given);
     try {
-      const { q, k, v, options } = call;
-      const make = (device: Device) =>
-        webgpu.task(({ GpuJob }) => GpuJob.attention(device, q, k, v, options));
-      const { result, adapter } = await this.#run(make, { ...call, onProgress }, check);
-      const { output, stats } = result as AttentionResult;
-      return { output, stats: { ...stats, adapter } };
+      return await this.#onDevice(check, async ({ device, adapter }) => {
+        const { q, k, v, options, onProgress } = call;
+        const task = webgpu.task(({ GpuJob }) => GpuJob.attention(device, q, k, v, options));
+        const { output, stats } = (await carryOut(task, check, onProgress)) as AttentionResult;
+        return { output, stats: { ...stats, adapter } };
+      });
     } catch (error) {
-      if (this.#strict || !(error instanceof ScatterbrainError && OURS.includes(error.code))) throw error;
-      return noting(error, await onWasm({ ...call, onProgress }));
+      if (this.#strict || !isOurs(error)) throw error;
+      return noting(error, await onWasm(call));
+    }
+  }
+
+  /** A sweep where it is faster; `onWasm` starts it in WebAssembly. */
+  async sweep(given: Call, check: () => void, onWasm: (call: Call) => Task): Promise<SweepPoint[]> {
+    const inWasm = async (call: Call) =>
+      (await carryOut(onWasm(call), check, call.onProgress)) as SweepPoint[];
+    if (this.#failure !== undefined) return inWasm(given);
+    const call = risingCopy(given);
+    try {
+      return await this.#onDevice(check, async ({ device }) => {
+        const { q, k, v, options, onProgress } = call;
+        const onGpu = webgpu.task(({ GpuJob }) => GpuJob.sweep(device, q, k, v, options));
+        // It is a list, or there would be no task.
+        const { length } = options.temperatures as ArrayLike<unknown>;
+        const result =
+          length === 1
+            ? carryOut(onGpu, check, onProgress)
+            : carryOutFaster([onGpu, onWasm(call)], 1 / length, check, onProgress);
+        return (await result) as SweepPoint[];
+      });
+    } catch (error) {
+      if (!isOurs(error) || (this.#strict && error.code !== "Unsupported")) throw error;
+      return inWasm(call);
     }
   }
 
@@ -86,16 +109,12 @@ export class Gpu {
     void this.#drop();
   }
 
-  async #run(
-    make: (device: Device) => Task,
-    { onProgress }: Watch,
-    check: () => void,
-  ): Promise<{ result: unknown; adapter: string }> {
+  async #onDevice<T>(check: () => void, work: (opened: Opened) => Promise<T>): Promise<T> {
     webgpu.enter();
     try {
-      const { device, adapter } = this.#alive() ?? (await this.#device());
+      const opened = this.#alive() ?? (await this.#device());
       check();
-      return { result: await carryOut(make(device), check, onProgress), adapter };
+      return await work(opened);
     } finally {
       void webgpu.leave();
     }
@@ -153,7 +172,8 @@ async function openDevice(): Promise<Device> {
     return (await carryOut(task, () => {}, undefined)) as Device;
   } catch (error) {
     void webgpu.leave();
-    throw error;
+    if (!isOurs(error) || error.code === "NoDevice") throw error;
+    throw noDevice(`its check failed: ${error.message}`, { cause: error });
   }
 }
 
@@ -169,10 +189,8 @@ interface Adapter {
 /** What the adapter is called. Where there is none, the module need not be fetched. */
 async function findAdapter(): Promise<string> {
   const { gpu } = (globalThis.navigator ?? {}) as { gpu?: WebGpu };
-  const none = (why: string, options?: ErrorOptions) =>
-    new ScatterbrainError("NoDevice", `There is no WebGPU device to use: ${why}`, options);
   if (gpu === undefined) {
-    throw none(
+    throw noDevice(
       "this environment has no navigator.gpu, which browsers have on secure pages (https, localhost)",
     );
   }
@@ -180,26 +198,36 @@ async function findAdapter(): Promise<string> {
   try {
     adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   } catch (error) {
-    throw none(`asking for an adapter failed: ${error instanceof Error ? error.message : error}`, {
+    throw noDevice(`asking for an adapter failed: ${error instanceof Error ? error.message : error}`, {
       cause: error,
     });
   }
-  if (!adapter) throw none("the browser has no adapter: the GPU is blocked, or its driver is too old");
+  if (!adapter) throw noDevice("the browser has no adapter: the GPU is blocked, or its driver is too old");
   // Browsers differ in how much they tell.
   const { vendor, architecture, device, description } = adapter.info ?? {};
   return description || [vendor, architecture, device].filter(Boolean).join(" ") || "unnamed";
+}
+
+function noDevice(why: string, options?: ErrorOptions): ScatterbrainError {
+  return new ScatterbrainError("NoDevice", `There is no WebGPU device to use: ${why}`, options);
 }
 
 function noting(error: ScatterbrainError, result: AttentionResult): AttentionResult {
   return { ...result, stats: { ...result.stats, fallback: `Computed in WebAssembly: ${error.message}` } };
 }
 
-/** Reports only what is more than before: a call that is run again begins again. */
-function rising(onProgress: (fraction: number) => void): (fraction: number) => void {
+function isOurs(error: unknown): error is ScatterbrainError {
+  return error instanceof ScatterbrainError && OURS.includes(error.code);
+}
+
+/** A copy that reports only what is more than before: a call that is run again begins again. */
+function risingCopy(call: Call): Call {
+  const { onProgress } = call;
   let most = Number.NEGATIVE_INFINITY;
-  return (fraction) => {
+  const hear = (fraction: number) => {
     if (fraction <= most) return;
     most = fraction;
-    onProgress(fraction);
+    onProgress?.(fraction);
   };
+  return { ...copiedCall(call), onProgress: onProgress && hear };
 }

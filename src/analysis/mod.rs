@@ -14,6 +14,8 @@ pub use regimes::{ClusteredTokens, Regime};
 pub(crate) use robust_pca::MAX_ITERATIONS;
 #[cfg(feature = "robust-pca")]
 pub use robust_pca::{RobustPca, RobustPcaOptions, RobustPcaResult, robust_pca};
+#[cfg(feature = "webgpu")]
+pub(crate) use sweep::Course;
 pub use sweep::{Sweep, SweepPoint, sweep};
 
 /// Sums of squares that make a relative error `|exact - estimate| / |exact|` (Frobenius norms).

@@ -22,15 +22,20 @@ pub struct SweepPoint {
 
 /// A sweep under way: [`step`](Sweep::step) until [`is_done`](Sweep::is_done), then [`finish`](Sweep::finish).
 pub struct Sweep<D> {
+    course: Course,
+    inputs: Inputs<D>,
+    engine: Option<Engine>,
+}
+
+/// What a sweep runs in which order, and what came of it.
+pub(crate) struct Course {
     shape: Shape,
     options: Options,
     temperatures: Vec<f64>,
     /// `None`, exact attention, begins each temperature.
     methods: Vec<Option<Method>>,
-    inputs: Inputs<D>,
     /// Runs finished, of temperatures x methods.
     done: usize,
-    engine: Option<Engine>,
     exact: Vec<f32>,
     points: Vec<SweepPoint>,
 }
@@ -66,6 +71,59 @@ impl<D: Deref<Target = [f32]>> Sweep<D> {
         methods: &[Method],
         inputs: Inputs<D>,
     ) -> Result<Sweep<D>> {
+        let check = |run, plan: &Plan| if run == 0 { inputs.check(plan) } else { Ok(()) };
+        let course = Course::new(shape, options, temperatures, methods, check)?;
+        Ok(Sweep { course, inputs, engine: None })
+    }
+
+    /// Whether every method has run at every temperature.
+    pub fn is_done(&self) -> bool {
+        self.course.is_done()
+    }
+
+    /// Share of the work done, from 0 to 1.
+    pub fn fraction(&self) -> f64 {
+        self.course.fraction(self.engine.as_ref().map_or(0.0, Engine::fraction))
+    }
+
+    /// Does one piece of work of one method. Does nothing when done.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn step(&mut self) -> Result<()> {
+        if self.is_done() {
+            return Ok(());
+        }
+        let mut engine = match self.engine.take() {
+            Some(engine) => engine,
+            None if self.course.is_exact() => Engine::with_entropy(self.course.plan()?)?,
+            None => Engine::new(self.course.plan()?)?,
+        };
+        engine.step(&self.inputs)?;
+        if engine.is_done() {
+            let entropy = engine.mean_entropy();
+            self.course.record(entropy, engine.finish().0.data);
+        } else {
+            self.engine = Some(engine);
+        }
+        Ok(())
+    }
+
+    /// One point per temperature, in the order asked for.
+    pub fn finish(self) -> Vec<SweepPoint> {
+        self.course.finish()
+    }
+}
+
+impl Course {
+    /// Checks everything but the inputs; `check` has a look at the plan of each run at the first temperature.
+    pub fn new(
+        shape: Shape,
+        options: &Options,
+        temperatures: &[f64],
+        methods: &[Method],
+        mut check: impl FnMut(usize, &Plan) -> Result<()>,
+    ) -> Result<Course> {
         for (name, len) in [("temperatures", temperatures.len()), ("methods", methods.len())] {
             if len == 0 {
                 return Err(Error::option(name, "[]", "at least one"));
@@ -77,24 +135,19 @@ impl<D: Deref<Target = [f32]>> Sweep<D> {
         for (i, &temperature) in temperatures.iter().enumerate() {
             positive(&format!("temperatures[{i}]"), temperature)?;
         }
-        let methods: Vec<_> = std::iter::once(None).chain(methods.iter().copied().map(Some)).collect();
-        for &method in &methods {
-            let plan = Plan::new(shape, &options_for(options, method, temperatures[0]))?;
-            if method.is_none() {
-                inputs.check(&plan)?;
-            }
-        }
-        Ok(Sweep {
+        let course = Course {
             shape,
             options: options.clone(),
             temperatures: temperatures.to_vec(),
-            methods,
-            inputs,
+            methods: std::iter::once(None).chain(methods.iter().copied().map(Some)).collect(),
             done: 0,
-            engine: None,
             exact: Vec::new(),
             points: Vec::new(),
-        })
+        };
+        for run in 0..course.methods.len() {
+            check(run, &course.plan_of(run)?)?;
+        }
+        Ok(course)
     }
 
     /// Whether every method has run at every temperature.
@@ -102,58 +155,46 @@ impl<D: Deref<Target = [f32]>> Sweep<D> {
         self.done == self.temperatures.len() * self.methods.len()
     }
 
-    /// Share of the work done, from 0 to 1.
-    pub fn fraction(&self) -> f64 {
-        let under_way = self.engine.as_ref().map_or(0.0, Engine::fraction);
+    /// Share of the work done, `under_way` being that of the run that comes next.
+    pub fn fraction(&self, under_way: f64) -> f64 {
         (self.done as f64 + under_way) / (self.temperatures.len() * self.methods.len()) as f64
     }
 
-    /// Does one piece of work of one method. Does nothing when done.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn step(&mut self) -> Result<()> {
-        if self.is_done() {
-            return Ok(());
-        }
-        let temperature = self.temperatures[self.done / self.methods.len()];
-        let method = self.methods[self.done % self.methods.len()];
-        let mut engine = match self.engine.take() {
-            Some(engine) => engine,
-            None => {
-                let plan = Plan::new(self.shape, &options_for(&self.options, method, temperature))?;
-                if method.is_none() { Engine::with_entropy(plan)? } else { Engine::new(plan)? }
-            }
-        };
-        engine.step(&self.inputs)?;
-        if engine.is_done() {
-            self.record(method, temperature, engine);
-            self.done += 1;
-        } else {
-            self.engine = Some(engine);
-        }
-        Ok(())
+    /// What to run next.
+    pub fn plan(&self) -> Result<Plan> {
+        self.plan_of(self.done)
     }
 
-    /// One point per temperature, in the order asked for.
+    /// Whether that is exact attention, of which the entropy is wanted.
+    pub fn is_exact(&self) -> bool {
+        self.done.is_multiple_of(self.methods.len())
+    }
+
+    /// Takes in what the next run gave.
+    pub fn record(&mut self, entropy: f64, output: Vec<f32>) {
+        let temperature = self.temperatures[self.done / self.methods.len()];
+        match (self.methods[self.done % self.methods.len()], self.points.last_mut()) {
+            (Some(method), Some(point)) => {
+                let mut error = RelativeError::default();
+                error.add(&self.exact, &output);
+                point.errors.push((method, error.value()));
+            }
+            _ => {
+                self.exact = output;
+                self.points.push(SweepPoint { temperature, entropy, errors: Vec::new() });
+            }
+        }
+        self.done += 1;
+    }
+
+    /// One point per temperature.
     pub fn finish(self) -> Vec<SweepPoint> {
         self.points
     }
 
-    fn record(&mut self, method: Option<Method>, temperature: f64, engine: Engine) {
-        let entropy = engine.mean_entropy();
-        let (output, _) = engine.finish();
-        match (method, self.points.last_mut()) {
-            (Some(method), Some(point)) => {
-                let mut error = RelativeError::default();
-                error.add(&self.exact, &output.data);
-                point.errors.push((method, error.value()));
-            }
-            _ => {
-                self.exact = output.data;
-                self.points.push(SweepPoint { temperature, entropy, errors: Vec::new() });
-            }
-        }
+    fn plan_of(&self, run: usize) -> Result<Plan> {
+        let temperature = self.temperatures[run / self.methods.len()];
+        Plan::new(self.shape, &options_for(&self.options, self.methods[run % self.methods.len()], temperature))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The same plans on a GPU: WebGPU in a page, Vulkan natively, through `wgpu`.
 //!
-//! [`Gpu::open`] finds a device and checks that it computes rightly; [`GpuRun`] carries out a plan on it. What stays on the
+//! [`Gpu::open`] finds a device and checks that it computes rightly; [`GpuRun`] carries out a plan on it, and [`GpuSweep`] several. What stays on the
 //! processor is what is small or draws random numbers: scaling the inputs, the directions of features and hashes, which
 //! are therefore those of the processor for the same seed, and the tree of clusters. Projections, hashes, features, logits,
 //! softmax and all that grows with queries times keys are shaders, each a file in `shaders/`.
@@ -24,8 +24,10 @@ mod probe;
 mod run;
 mod stage;
 mod support;
+mod sweep;
 
 pub use device::Gpu;
 #[cfg(not(target_arch = "wasm32"))]
 pub use device::block_on;
 pub use run::GpuRun;
+pub use sweep::GpuSweep;

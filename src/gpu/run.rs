@@ -142,6 +142,11 @@ impl GpuRun {
         (Tensor { data: self.output, shape: self.plan.shape.output() }, stats)
     }
 
+    /// The output, and the inputs for another run.
+    pub(super) fn into_output(self) -> (Vec<f32>, Inputs<Vec<f32>>) {
+        (self.output, self.inputs)
+    }
+
     /// Puts the next group together.
     fn prepare(&mut self) -> Result<Group> {
         let plan = self.plan.clone();
@@ -228,7 +233,7 @@ fn largest_bytes(plan: &Plan) -> u64 {
 }
 
 /// An error for what the GPU does not do.
-fn supported(plan: &Plan) -> Result<()> {
+pub(super) fn supported(plan: &Plan) -> Result<()> {
     if Walk::of(plan).is_some() {
         return Ok(());
     }

@@ -10,9 +10,10 @@ use js_sys::{Float32Array, Promise};
 use wasm_bindgen::prelude::*;
 
 use super::arrays::floats;
-use super::{Result, options, results};
+use super::options::{self, Axes};
+use super::{Result, results};
 use crate::error::Error;
-use crate::gpu::{Gpu, GpuRun};
+use crate::gpu::{Gpu, GpuRun, GpuSweep};
 use crate::{Inputs, Plan};
 
 /// A device that computes rightly. Freeing it does not destroy it.
@@ -48,6 +49,7 @@ enum Work {
     /// Looking for a device.
     Open(Option<Gpu>),
     Attention(GpuRun),
+    Sweep(GpuSweep),
 }
 
 #[wasm_bindgen]
@@ -68,6 +70,19 @@ impl GpuJob {
         let (shape, options) = options::call(options)?;
         let run = GpuRun::new(&device.0, Plan::new(shape, &options)?, inputs(q, k, v)?)?;
         Ok(GpuJob::new(Work::Attention(run)))
+    }
+
+    /// Starts a sweep over temperatures and methods.
+    pub fn sweep(
+        device: &Device,
+        q: &Float32Array,
+        k: &Float32Array,
+        v: &Float32Array,
+        options: &JsValue,
+    ) -> Result<GpuJob> {
+        let (shape, options, Axes { temperatures, methods }) = options::sweep(options)?;
+        let sweep = GpuSweep::new(&device.0, shape, &options, &temperatures, &methods, inputs(q, k, v)?)?;
+        Ok(GpuJob::new(Work::Sweep(sweep)))
     }
 
     /// Goes on until the device has to be waited for, or one piece of work is done. Returns the share that is done, which is 1
@@ -118,6 +133,7 @@ impl Work {
         match self {
             Work::Open(gpu) => *gpu = Some(Gpu::open().await?),
             Work::Attention(run) => run.step().await?,
+            Work::Sweep(run) => run.step().await?,
         }
         Ok(())
     }
@@ -126,6 +142,7 @@ impl Work {
         match self {
             Work::Open(gpu) => gpu.is_some(),
             Work::Attention(run) => run.is_done(),
+            Work::Sweep(run) => run.is_done(),
         }
     }
 
@@ -135,6 +152,7 @@ impl Work {
             _ if self.is_done() => return 1.0,
             Work::Open(_) => 0.0,
             Work::Attention(run) => run.fraction(),
+            Work::Sweep(run) => run.fraction(),
         };
         fraction.min(1.0 - f64::EPSILON)
     }
@@ -143,6 +161,7 @@ impl Work {
         match self {
             Work::Open(gpu) => Ok(gpu.map(Device).into()),
             Work::Attention(run) => results::attention(run.finish()),
+            Work::Sweep(run) => Ok(results::curve(&run.finish())),
         }
     }
 }
