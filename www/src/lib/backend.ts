@@ -22,8 +22,8 @@ export interface BackendReport {
 export function backendSentence(report: BackendReport): string {
   const wasm = formatMilliseconds(report.wasmMilliseconds);
   if (report.ran === "wasm") {
-    const why = (report.fallback ?? "WebGPU is not there").replace(/\.$/, "");
-    return `It ran in WebAssembly, in ${wasm}. Why not on the GPU: ${why}.`;
+    const why = (report.fallback ?? "Computed in WebAssembly").replace(/\.$/, "");
+    return `${why}. That took ${wasm}.`;
   }
   const where = report.adapter ? `WebGPU (${report.adapter})` : "WebGPU";
   return (
