@@ -124,8 +124,11 @@ export class Session {
     const controller = new AbortController();
     this.#comparison = controller;
     const { signal } = controller;
+    let told = false;
     const tell = (report: BackendReport | null, fraction: number) => {
-      if (!signal.aborted) this.#events.onBackend(report, fraction);
+      // Progress may be overtaken by the report on its way between threads.
+      if (!signal.aborted && !told) this.#events.onBackend(report, fraction);
+      told ||= report !== null;
     };
     try {
       const progress = (_: Stage, fraction: number) => tell(null, fraction);
