@@ -136,7 +136,7 @@ fn rows_equal_the_processor_at_many_sizes() {
 fn rows_equal_the_processor_with_several_heads_and_masks() {
     let gpu = gpu();
     let mut tally = Tally::default();
-    for kv_heads in [1, 2, 4] {
+    for kv_heads in [1, 2] {
         let shape = Shape { batch: 3, heads: 4, queries: 41, keys: 53, dim: 6, value_dim: 5, kv_heads };
         let inputs = Inputs::normal(shape, 1.0, 11);
         for key_lengths in [None, Some(vec![53, 0, 18]), Some(vec![1, 17, 2])] {
