@@ -161,8 +161,25 @@ fn walk(
     }
 
     let judged = keys - direct + clusters;
-    if judged >= budget || misfits >= MISFITS {
-      if !SPARSE || keys > 0 {
+    var choice = vec2u(NONE);
+    if judged < budget && misfits < MISFITS {
+      numbers[thread] = best;
+      places[thread] = best_place;
+      workgroupBarrier();
+      if thread == 0 {
+        var most = CLOSED;
+        first_choice = vec2u(NONE);
+        for (var n = 0u; n < min(clusters, THREADS); n++) {
+          if numbers[n] > most || (numbers[n] == most && first_choice.x != NONE && places[n].x > first_choice.x) {
+            most = numbers[n];
+            first_choice = places[n];
+          }
+        }
+      }
+      choice = workgroupUniformLoad(&first_choice);
+    }
+    if choice.x == NONE {
+      if !SPARSE || keys > 0 || seen == 0 {
         break;
       }
       // A budget spent on clusters before the first key is reached would leave the row without a support.
@@ -173,24 +190,6 @@ fn walk(
       cluster = nodes[top];
       workgroupBarrier();
       continue;
-    }
-
-    numbers[thread] = best;
-    places[thread] = best_place;
-    workgroupBarrier();
-    if thread == 0 {
-      var most = CLOSED;
-      first_choice = vec2u(NONE);
-      for (var n = 0u; n < min(clusters, THREADS); n++) {
-        if numbers[n] > most || (numbers[n] == most && first_choice.x != NONE && places[n].x > first_choice.x) {
-          most = numbers[n];
-          first_choice = places[n];
-        }
-      }
-    }
-    let choice = workgroupUniformLoad(&first_choice);
-    if choice.x == NONE {
-      break;
     }
     let fits = judged + nodes[choice.y * NODE + CHILDREN] <= budget;
     if choice.x % THREADS == thread {
