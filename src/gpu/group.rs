@@ -175,11 +175,12 @@ impl<'a> Builder<'a> {
         workgroups: u64,
         cost: f64,
     ) -> Result<()> {
-        self.stage_in_pieces(task, kernel, buffers, workgroups, u32::MAX, cost)
+        let stage = self.new_stage(task, kernel, buffers, workgroups, cost)?;
+        self.stages.push(stage);
+        Ok(())
     }
 
-    /// As [`stage`](Builder::stage), with no more than `together` workgroups at the same time: a dispatch waits for what the one before
-    /// it wrote.
+    /// The same with no more than `together` workgroups at the same time: a dispatch waits for what the one before it wrote.
     pub fn stage_in_pieces(
         &mut self,
         task: Task,
@@ -189,6 +190,33 @@ impl<'a> Builder<'a> {
         together: u32,
         cost: f64,
     ) -> Result<()> {
+        let stage = self.new_stage(task, kernel, buffers, workgroups, cost)?;
+        self.stages.push(Stage { together, ..stage });
+        Ok(())
+    }
+
+    /// The same for workgroups that may find that there is nothing to do, and cost as much at the most.
+    pub fn stage_that_may_idle(
+        &mut self,
+        task: Task,
+        kernel: Kernel,
+        buffers: &[&wgpu::Buffer],
+        workgroups: u64,
+        cost: f64,
+    ) -> Result<()> {
+        let stage = self.new_stage(task, kernel, buffers, workgroups, cost)?;
+        self.stages.push(Stage { may_idle: true, ..stage });
+        Ok(())
+    }
+
+    fn new_stage(
+        &self,
+        task: Task,
+        kernel: Kernel,
+        buffers: &[&wgpu::Buffer],
+        workgroups: u64,
+        cost: f64,
+    ) -> Result<Stage> {
         let Ok(workgroups) = u32::try_from(workgroups) else {
             return Err(Error::unsupported(
                 "a call of this size on the GPU",
@@ -204,8 +232,7 @@ impl<'a> Builder<'a> {
         let label = Some(kernel.name);
         let buffers =
             device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout: &compiled.layout, entries: &entries });
-        self.stages.push(Stage { task, compiled, buffers, workgroups, together, cost });
-        Ok(())
+        Ok(Stage { task, compiled, buffers, workgroups, together: u32::MAX, cost, may_idle: false })
     }
 
     pub fn finish(self) -> Group {

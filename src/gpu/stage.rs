@@ -34,6 +34,8 @@ pub(super) struct Stage {
     pub together: u32,
     /// Multiply-adds of a workgroup, or what takes as long.
     pub cost: f64,
+    /// Whether workgroups may find that there is nothing to do. How long they took then says nothing of the device.
+    pub may_idle: bool,
 }
 
 /// Stages and how far they have come.
@@ -59,10 +61,11 @@ impl Default for Pace {
 }
 
 impl Pace {
-    fn learn(&mut self, work: f64, milliseconds: f64) {
+    /// `sure` is the part of the work that was surely done.
+    fn learn(&mut self, sure: f64, milliseconds: f64) {
         if milliseconds > WANTED.end {
             self.0 = (self.0 / 2.0).max(1e6);
-        } else if milliseconds < WANTED.start && work > 0.5 * self.0 {
+        } else if milliseconds < WANTED.start && sure > 0.5 * self.0 {
             self.0 = (self.0 * 2.0).min(1e13);
         }
     }
@@ -86,6 +89,8 @@ impl Stages {
     pub fn submit(&mut self, gpu: &Gpu, pace: Pace) -> Submission {
         let pieces = self.take(pace.0);
         let work = pieces.iter().map(|piece| piece.work).sum();
+        let is_sure = |piece: &&Piece| !self.list[piece.stage].may_idle;
+        let sure = pieces.iter().filter(is_sure).map(|piece| piece.work).sum();
         self.done += work;
         let device = gpu.device();
         let uniform = gpu.pool().take("dispatches", Use::Uniform, (DISPATCHES * SLOT) as u64);
@@ -128,7 +133,16 @@ impl Stages {
         }
         gpu.queue().submit([encoder.finish()]);
         let times = times.map(|read| read.map(pieces.len() as u64 * 16));
-        Submission { start: Instant::now(), done: work_done(gpu), work, tasks, timestamps, times, _uniform: uniform }
+        Submission {
+            start: Instant::now(),
+            done: work_done(gpu),
+            work,
+            sure,
+            tasks,
+            timestamps,
+            times,
+            _uniform: uniform,
+        }
     }
 
     /// The next pieces that together take about `budget`, at least one.
@@ -168,6 +182,8 @@ pub(super) struct Submission {
     start: Instant,
     done: oneshot::Receiver<()>,
     work: f64,
+    /// Of the work what was surely done.
+    sure: f64,
     tasks: Vec<(Task, f64)>,
     timestamps: Option<Timestamps>,
     times: Option<Mapped>,
@@ -181,7 +197,7 @@ impl Submission {
         // Nobody answers for a device that is gone; the caller asks what became of it.
         let _ = self.done.await;
         let elapsed = self.start.elapsed().as_secs_f64() * 1e3;
-        pace.learn(self.work, elapsed);
+        pace.learn(self.sure, elapsed);
         let mut measured = None;
         if let (Some(timestamps), Some(times)) = (&self.timestamps, self.times) {
             gpu.wait();

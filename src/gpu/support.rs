@@ -53,13 +53,14 @@ pub(super) fn encode(builder: &mut Builder, inputs: &Inputs<Vec<f32>>, low_rank:
         SupportPlan::Explicit(csr) => {
             builder.params.extra[1] = u32::from(csr.is_shared(shape.queries));
             let words = explicit(builder, csr);
-            (EXPLICIT, builder.upload("explicit support", &words)?, words.len() / shape.queries)
+            (EXPLICIT, builder.upload("explicit support", &words)?, words.len() / words[0] as usize)
         }
         SupportPlan::Window { size } => {
             builder.params.size = *size as u32;
             (BAND, builder.q.clone(), *size.min(&shape.keys))
         }
-        _ => (BAND, builder.q.clone(), 0),
+        // The others have stages of their own.
+        _ => return Ok(()),
     };
     builder.params.extra[0] = kind;
     let none = LowRank { queries: lists.clone(), keys: lists.clone(), low: lists.clone() };
@@ -69,14 +70,14 @@ pub(super) fn encode(builder: &mut Builder, inputs: &Inputs<Vec<f32>>, low_rank:
     let row_count = (builder.slices.len() * shape.queries) as u64;
     let vectors = builder.params.dim + builder.params.values;
     let entry = f64::from(4 * vectors + 16 * builder.params.feature_vectors);
-    let stage = |builder: &mut Builder, flags, keys: usize| {
-        let kernel = Kernel { source: SOURCE, name: "rows", writes: WRITES, flags };
-        builder.stage(Task::Tiles, kernel, &buffers, row_count, (keys + 64) as f64 * entry)
-    };
-    stage(builder, if plan.causal { &["CAUSAL"] } else { &[] }, keys)?;
+    let rows = |flags| Kernel { source: SOURCE, name: "rows", writes: WRITES, flags };
+    let cost = |keys: usize| (keys + 64) as f64 * entry;
+    let flags: &[_] = if plan.causal { &["CAUSAL"] } else { &[] };
+    builder.stage(Task::Tiles, rows(flags), &buffers, row_count, cost(keys))?;
     // The sums of a window's low-rank part leave the support out already.
     if builder.params.features > 0 && builder.params.lag == 0 {
-        stage(builder, if plan.causal { &["CAUSAL", "CAREFUL"] } else { &["CAREFUL"] }, shape.keys)?;
+        let flags: &[_] = if plan.causal { &["CAUSAL", "CAREFUL"] } else { &["CAREFUL"] };
+        builder.stage_that_may_idle(Task::Tiles, rows(flags), &buffers, row_count, cost(shape.keys))?;
     }
     Ok(())
 }
