@@ -1,6 +1,6 @@
 //! Buffers that are reused from call to call.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use wgpu::BufferUsages;
@@ -29,6 +29,8 @@ struct Stock {
     idle: Vec<(Use, wgpu::Buffer)>,
     /// Bytes of all buffers that there are.
     bytes: u64,
+    /// Counts errors. A buffer that was there when one came up may be the one that could not be had.
+    errors: usize,
 }
 
 /// A buffer that goes back to its pool when it is dropped.
@@ -36,6 +38,10 @@ pub(super) struct Pooled {
     pub buffer: wgpu::Buffer,
     kind: Use,
     pool: Pool,
+    /// As it was in the pool when this was taken.
+    errors: usize,
+    /// Whether the processor has asked for it, and not given it back: until then the device may not write to it.
+    pub mapped: Cell<bool>,
 }
 
 impl Pool {
@@ -60,7 +66,7 @@ impl Pool {
                 })
             }
         };
-        Pooled { buffer, kind, pool: self.clone() }
+        Pooled { buffer, kind, pool: self.clone(), errors: stock.errors, mapped: Cell::new(false) }
     }
 
     /// Bytes of all buffers that there are.
@@ -71,6 +77,12 @@ impl Pool {
     /// Frees what nobody uses.
     pub fn clear(&self) {
         self.shrink(0);
+    }
+
+    /// After an error: no buffer that there is now is used again.
+    pub fn distrust(&self) {
+        self.0.borrow_mut().errors += 1;
+        self.clear();
     }
 
     fn shrink(&self, limit: u64) {
@@ -87,7 +99,14 @@ impl Pool {
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        self.pool.0.borrow_mut().idle.push((self.kind, self.buffer.clone()));
+        let mut stock = self.pool.0.borrow_mut();
+        if self.mapped.get() || self.errors != stock.errors {
+            stock.bytes -= self.buffer.size();
+            self.buffer.destroy();
+            return;
+        }
+        stock.idle.push((self.kind, self.buffer.clone()));
+        drop(stock);
         self.pool.shrink(KEPT);
     }
 }

@@ -187,14 +187,18 @@ impl Gpu {
         let gpu = self.clone();
         let verdict = async move {
             let errors = [validation.await, memory.await, internal.await];
-            gpu.check()?;
-            match errors.into_iter().flatten().next() {
-                Some(wgpu::Error::OutOfMemory { .. }) => {
-                    Err(Error::OutOfMemory { what: "the GPU", bytes: gpu.pool().bytes() })
-                }
+            let bytes = gpu.pool().bytes();
+            let verdict = gpu.check().and_then(|()| match errors.into_iter().flatten().next() {
+                Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory { what: "the GPU", bytes }),
                 Some(error) => Err(Error::DeviceFailed { why: error.to_string() }),
                 None => Ok(()),
+            });
+            if verdict.is_err() {
+                // What was made since may be the thing that could not be made.
+                gpu.pool().distrust();
+                gpu.pipelines().take();
             }
+            verdict
         };
         Ok((done?, verdict))
     }

@@ -171,7 +171,7 @@ impl GpuRun {
                 gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("output") });
             encoder.copy_buffer_to_buffer(&group.output, 0, &staging.buffer, 0, bytes);
             gpu.queue().submit([encoder.finish()]);
-            let mapped = map(&staging.buffer, bytes);
+            let mapped = map(&staging, bytes);
             Ok((staging, mapped))
         })?;
         verdict.await?;
@@ -182,7 +182,7 @@ impl GpuRun {
         mapped
             .map_err(|_| failed("reading the output was called off"))?
             .map_err(|_| failed("the output could not be read"))?;
-        let words = copy_mapped(&staging.buffer, bytes).map_err(|error| failed(&error.to_string()))?;
+        let words = copy_mapped(&staging, bytes).map_err(|error| failed(&error.to_string()))?;
         let numbers: &[f32] = bytemuck::cast_slice(&words);
         let start = shape.output_range(group.slices.start).start;
         for (n, row) in numbers.chunks_exact(stride).take(rows).enumerate() {

@@ -125,7 +125,7 @@ impl Stages {
             times = Some(&timestamps.read);
         }
         gpu.queue().submit([encoder.finish()]);
-        let times = times.map(|read| map(&read.buffer, pieces.len() as u64 * 16));
+        let times = times.map(|read| map(read, pieces.len() as u64 * 16));
         Submission { start: Instant::now(), done: work_done(gpu), work, tasks, timestamps, times, _uniform: uniform }
     }
 
@@ -232,7 +232,7 @@ impl Timestamps {
 
     /// Of each pass; `None` where the clock makes no sense, which browsers allow it to.
     fn milliseconds(&self, gpu: &Gpu, passes: usize) -> Option<Vec<f64>> {
-        let bytes = copy_mapped(&self.read.buffer, passes as u64 * 16).ok()?;
+        let bytes = copy_mapped(&self.read, passes as u64 * 16).ok()?;
         let ticks: &[u64] = bytemuck::try_cast_slice(&bytes).ok()?;
         let period = f64::from(gpu.queue().get_timestamp_period()) / 1e6;
         let pair = |pair: &[u64]| Some(pair[1].checked_sub(pair[0])? as f64 * period);
@@ -252,19 +252,21 @@ pub(super) fn work_done(gpu: &Gpu) -> oneshot::Receiver<()> {
 }
 
 /// Asks for the first `bytes` of a buffer.
-pub(super) fn map(buffer: &wgpu::Buffer, bytes: u64) -> Mapped {
+pub(super) fn map(read: &Pooled, bytes: u64) -> Mapped {
     let (send, receive) = oneshot::channel();
-    buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| drop(send.send(result)));
+    read.mapped.set(true);
+    read.buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| drop(send.send(result)));
     receive
 }
 
 /// The first `bytes` of a buffer that is mapped, which it is no longer then. In words, for their alignment.
-pub(super) fn copy_mapped(buffer: &wgpu::Buffer, bytes: u64) -> std::result::Result<Vec<u64>, wgpu::MapRangeError> {
+pub(super) fn copy_mapped(read: &Pooled, bytes: u64) -> std::result::Result<Vec<u64>, wgpu::MapRangeError> {
     let mut copy = vec![0u64; bytes.div_ceil(8) as usize];
     {
-        let view = buffer.get_mapped_range(0..bytes)?;
+        let view = read.buffer.get_mapped_range(0..bytes)?;
         bytemuck::cast_slice_mut(&mut copy)[..bytes as usize].copy_from_slice(&view);
     }
-    buffer.unmap();
+    read.buffer.unmap();
+    read.mapped.set(false);
     Ok(copy)
 }
