@@ -11,9 +11,9 @@ use harness::cases::explicit;
 use harness::cases::{self, Case};
 use harness::check;
 use harness::data::{Inputs, single};
-use scatterbrain::gpu::{Gpu, GpuRun, block_on};
+use scatterbrain::gpu::{Gpu, GpuRun, GpuSweep, block_on};
 use scatterbrain::{
-    Error, Features, Method, Options, Plan, Shape, Stats, Support, Tensor, attention, attention_with_stats,
+    Error, Features, Method, Options, Plan, Shape, Stats, Support, Tensor, analysis, attention, attention_with_stats,
 };
 
 const SLACK: f64 = 1e-4;
@@ -204,5 +204,45 @@ fn causal_rows_of_the_low_rank_part_do_not_depend_on_the_future() {
         let bits = |data: &[f32]| data[..first * 12].iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         assert!(bits(&before) == bits(&after), "a row before {first} changed");
         assert_ne!(before[first * 12..], after[first * 12..]);
+    }
+}
+
+#[test]
+fn a_sweep_is_that_of_the_processor() {
+    let gpu = gpu();
+    let inputs = Inputs::normal(single(150, 150, 20, 12), 1.0, 5);
+    let options = Options::default();
+    let (temperatures, methods) = ([0.1, 1.0, 10.0], [Method::Exact]);
+    let wanted = analysis::sweep(inputs.q(), inputs.k(), inputs.v(), &options, &temperatures, &methods).unwrap();
+    let Inputs { shape, q, k, v } = inputs;
+    let inputs = scatterbrain::Inputs { q, k, v };
+    let mut sweep = GpuSweep::new(&gpu, shape, &options, &temperatures, &methods, inputs).unwrap();
+    let mut fraction = 0.0;
+    while !sweep.is_done() {
+        block_on(sweep.step()).unwrap();
+        assert!(sweep.fraction() >= fraction);
+        fraction = sweep.fraction();
+    }
+    assert_eq!(fraction, 1.0);
+    for (point, wanted) in sweep.finish().iter().zip(&wanted) {
+        assert_eq!(point.temperature, wanted.temperature);
+        assert!((point.entropy - wanted.entropy).abs() < 1e-4, "{point:?} {wanted:?}");
+        assert_eq!(point.errors, [(Method::Exact, 0.0)]);
+    }
+}
+
+#[test]
+fn runs_that_are_dropped_leave_those_after_alone() {
+    let gpu = gpu();
+    let inputs = Inputs::normal(single(700, 700, 32, 32), 1.0, 6);
+    let options = Options { method: Method::Exact, ..Options::default() };
+    let (wanted, _) = call(&gpu, &inputs, &options).unwrap();
+    for steps in 1..6 {
+        let Inputs { shape, q, k, v } = inputs.clone();
+        let plan = Plan::new(shape, &options).unwrap();
+        let mut run = GpuRun::new(&gpu, plan, scatterbrain::Inputs { q, k, v }).unwrap();
+        (0..steps).for_each(|_| block_on(run.step()).unwrap());
+        drop(run);
+        assert_eq!(call(&gpu, &inputs, &options).unwrap().0, wanted, "after {steps} steps");
     }
 }

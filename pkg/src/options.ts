@@ -236,7 +236,10 @@ export interface AttentionOptions extends CommonOptions {
 /** Options of `decompose`: one head of one sequence. */
 export type DecomposeOptions = AttentionOptions;
 
-/** Options of `sweep`. */
+/**
+ * Options of `sweep`. With a GPU the first of several temperatures is computed on both, and the faster one computes the rest; it is
+ * WebAssembly where the GPU does not have one of the methods.
+ */
 export interface SweepOptions extends CommonOptions {
   /** At least one positive number. */
   temperatures: readonly number[] | Float32Array | Float64Array;
@@ -304,7 +307,8 @@ export interface LoadOptions {
    * - `"webgpu"`: on a GPU, of which a device is opened and checked by `load`. What cannot be done there is an error.
    * - `"auto"`: as `"webgpu"`, but what cannot be done there is done in WebAssembly, and `stats.fallback` says why.
    *
-   * With the latter two one more module is fetched, if there is an adapter. Default `"wasm"`.
+   * With the latter two one more module is fetched, if there is an adapter. After a loss of the device the next call opens
+   * another one; if there is none, `"webgpu"` tries again at each call, and `"auto"` stays in WebAssembly. Default `"wasm"`.
    */
   backend?: "auto" | "wasm" | "webgpu" | undefined;
   /**

@@ -69,7 +69,7 @@ test("every way to give the module", async (t) => {
 });
 
 for (const [options, code, ...words] of [
-  [{ backend: "webgpu" }, "Unsupported", "webgpu"],
+  [{ backend: "webgpu" }, "NoDevice", "navigator.gpu"],
   [{ backend: "cpu" }, "InvalidOption", 'backend: "cpu"', '"wasm"'],
   [{ backend: null }, "InvalidOption", "backend: null"],
   [{ workers: 0 }, "InvalidOption", "workers: 0", "from 1 to 64"],
@@ -81,6 +81,7 @@ for (const [options, code, ...words] of [
   [{ simd: true }, "InvalidOption", "simd: true", '"simd128"'],
   [{ wasm: 5 }, "InvalidOption", "wasm: 5"],
   [{ wasm: null }, "InvalidOption", "wasm: null"],
+  [{ webgpu: 5 }, "InvalidOption", "webgpu: 5"],
   [{ wasmUrl: "x" }, "InvalidOption", 'wasmUrl: "x"', "wasm"],
   [null, "InvalidOption", "options: null"],
   ["x.wasm", "InvalidOption", 'options: "x.wasm"'],

@@ -111,7 +111,7 @@ test("the package holds what it needs, and nothing else", (t) => {
   const { contents, folder } = project(t);
   const needed = ["README.md", "dist/index.js", "dist/index.d.ts", "dist/node.js", "dist/LICENSE-MIT"];
   for (const path of needed) assert(contents.includes(path), `${path} is missing`);
-  assert.equal(contents.filter((path) => path.endsWith(".wasm")).length, 3);
+  assert.equal(contents.filter((path) => path.endsWith(".wasm")).length, 4);
   const strange = contents.filter((path) => !/^(dist\/|README\.md$|package\.json$)/.test(path));
   assert.deepEqual(strange, []);
   const manifest = JSON.parse(readFileSync(join(folder, "node_modules/scatterbrain-attention/package.json")));
@@ -125,7 +125,7 @@ test("Node", (t) => {
     "main.js": `import * as scatterbrain from "scatterbrain-attention";
       import { smoke } from "./smoke.js";
       console.log(JSON.stringify(await smoke(scatterbrain)));`,
-    "addresses.js": `for (const path of ["/scatterbrain.wasm", "/scatterbrain-relaxed.wasm", "/robust-pca.wasm", "/package.json"])
+    "addresses.js": `for (const path of ["/scatterbrain.wasm", "/scatterbrain-relaxed.wasm", "/robust-pca.wasm", "/webgpu.wasm", "/package.json"])
       console.log(import.meta.resolve("scatterbrain-attention" + path));`,
   });
   const node = (file) => execFileSync(process.execPath, [file], { cwd: folder, encoding: "utf8" });
@@ -256,10 +256,16 @@ test("Vite, built", async (t) => {
   const { folder } = project(t, app);
   await build({ root: folder, configFile: false, logLevel: "error" });
   const emitted = readdirSync(join(folder, "dist"), { recursive: true });
-  assert.equal(emitted.filter((path) => path.endsWith(".wasm")).length, 3, emitted.join(", "));
-  const { onPage, inWorker } = await resultOf(await launch(t), await serve(t, join(folder, "dist")));
+  assert.equal(emitted.filter((path) => path.endsWith(".wasm")).length, 4, emitted.join(", "));
+  const log = [];
+  const { onPage, inWorker } = await resultOf(await launch(t), await serve(t, join(folder, "dist"), { log }));
   check(onPage);
   check(inWorker);
+  // Emitted, since it is there to be asked for, but not fetched.
+  assert.deepEqual(
+    log.filter((path) => /webgpu.*\.wasm$/.test(path)),
+    [],
+  );
 });
 
 test("Vite, in development", async (t) => {

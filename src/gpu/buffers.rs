@@ -30,6 +30,8 @@ struct Stock {
     idle: Vec<(Use, wgpu::Buffer)>,
     /// Bytes of all buffers that there are.
     bytes: u64,
+    /// Counts errors. A buffer that was there when one came up may be the one that could not be had.
+    errors: usize,
 }
 
 /// A buffer that goes back to its pool when it is dropped.
@@ -37,6 +39,8 @@ pub(super) struct Pooled {
     pub buffer: wgpu::Buffer,
     kind: Use,
     pool: Pool,
+    /// As it was in the pool when this was taken.
+    errors: usize,
     /// The processor has it, or has asked for it.
     mapped: Cell<bool>,
 }
@@ -66,7 +70,7 @@ impl Pool {
                 })
             }
         };
-        Pooled { buffer, kind, pool: self.clone(), mapped: Cell::new(false) }
+        Pooled { buffer, kind, pool: self.clone(), errors: stock.errors, mapped: Cell::new(false) }
     }
 
     /// Bytes of all buffers that there are.
@@ -77,6 +81,12 @@ impl Pool {
     /// Frees what nobody uses.
     pub fn clear(&self) {
         self.shrink(0);
+    }
+
+    /// After an error: no buffer that there is now is used again.
+    pub fn distrust(&self) {
+        self.0.borrow_mut().errors += 1;
+        self.clear();
     }
 
     fn shrink(&self, limit: u64) {
@@ -118,13 +128,15 @@ impl Pooled {
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        if self.mapped.get() {
-            // A call was given up while it waited for this: no other can use it.
-            self.pool.0.borrow_mut().bytes -= self.buffer.size();
+        let mut stock = self.pool.0.borrow_mut();
+        if self.mapped.get() || self.errors != stock.errors {
+            // A call was given up while it waited for this, or it may be what could not be made: no other can use it.
+            stock.bytes -= self.buffer.size();
             self.buffer.destroy();
             return;
         }
-        self.pool.0.borrow_mut().idle.push((self.kind, self.buffer.clone()));
+        stock.idle.push((self.kind, self.buffer.clone()));
+        drop(stock);
         self.pool.shrink(KEPT);
     }
 }

@@ -196,14 +196,18 @@ impl Gpu {
                 // For the news of a device that was lost, which makes all else fail.
                 gpu.wait();
             }
-            gpu.check()?;
-            match errors.into_iter().flatten().next() {
-                Some(wgpu::Error::OutOfMemory { .. }) => {
-                    Err(Error::OutOfMemory { what: "the GPU", bytes: gpu.pool().bytes() })
-                }
+            let bytes = gpu.pool().bytes();
+            let verdict = gpu.check().and_then(|()| match errors.into_iter().flatten().next() {
+                Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory { what: "the GPU", bytes }),
                 Some(error) => Err(Error::DeviceFailed { why: error.to_string() }),
                 None => Ok(()),
+            });
+            if verdict.is_err() {
+                // What was made since may be the thing that could not be made.
+                gpu.pool().distrust();
+                gpu.pipelines().take();
             }
+            verdict
         };
         Ok((done?, verdict))
     }

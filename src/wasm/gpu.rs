@@ -49,7 +49,7 @@ enum Work {
     /// Looking for a device.
     Open(Option<Gpu>),
     Attention(GpuRun),
-    Sweep(GpuSweep),
+    Sweep(Box<GpuSweep>),
 }
 
 #[wasm_bindgen]
@@ -82,7 +82,7 @@ impl GpuJob {
     ) -> Result<GpuJob> {
         let (shape, options, Axes { temperatures, methods }) = options::sweep(options)?;
         let sweep = GpuSweep::new(&device.0, shape, &options, &temperatures, &methods, inputs(q, k, v)?)?;
-        Ok(GpuJob::new(Work::Sweep(sweep)))
+        Ok(GpuJob::new(Work::Sweep(Box::new(sweep))))
     }
 
     /// Goes on until the device has to be waited for, or one piece of work is done. Returns the share that is done, which is 1

@@ -29,6 +29,7 @@ await load({
   backend: "wasm",
   wasm: new Uint8Array(8),
   robustPca: new URL("https://example.org/robust-pca.wasm"),
+  webgpu: "https://example.org/webgpu.wasm",
 });
 await load({ wasm: await WebAssembly.compile(new ArrayBuffer(8)) });
 
@@ -60,6 +61,8 @@ const output: Float32Array<ArrayBuffer> = result.output;
 postMessage(output, "*", [output.buffer]);
 const stats: Stats = result.stats;
 const words: string[] = [stats.backend, stats.instructionSet, stats.method, sb.backend, sb.instructionSet];
+const backend: "wasm" | "webgpu" = stats.backend;
+const perhaps: (string | undefined)[] = [stats.adapter, stats.fallback];
 const sums: number[] = [
   stats.milliseconds,
   stats.peakBytes,
@@ -136,7 +139,8 @@ try {
 } catch (thrown) {
   if (thrown instanceof ScatterbrainError) {
     const code: ErrorCode = thrown.code;
-    const known: boolean = code === "InvalidShape" || code === "OutOfMemory" || code === "Aborted";
+    const known: boolean =
+      code === "InvalidShape" || code === "OutOfMemory" || code === "Aborted" || code === "DeviceLost";
     console.log(known, thrown.message, thrown.cause);
   }
 }
@@ -165,4 +169,19 @@ load({ simd: true });
 // @ts-expect-error: no such back end
 load({ backend: "cuda" });
 
-export { converged, error, features, logs, mask, matrices, numbers, phases, point, sums, supports, words };
+export {
+  backend,
+  converged,
+  error,
+  features,
+  logs,
+  mask,
+  matrices,
+  numbers,
+  perhaps,
+  phases,
+  point,
+  sums,
+  supports,
+  words,
+};
