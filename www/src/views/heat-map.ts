@@ -136,7 +136,9 @@ export class HeatMap {
     // In whole CSS pixels, or the line blurs.
     row.style.top = `${Math.floor(top + entry / 2)}px`;
     column.style.left = `${Math.floor(left + entry / 2)}px`;
-    square.style.cssText = `left: ${left}px; top: ${top}px; width: ${entry}px; height: ${entry}px`;
+    const box = { left, top, width: entry, height: entry };
+    for (const [side, length] of Object.entries(box))
+      square.style.setProperty(side, `${Math.round(length)}px`);
   }
 
   /** `exact` is the number in full, for tests and for copying. */
