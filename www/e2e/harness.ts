@@ -58,7 +58,14 @@ export async function open({ search = "", address, prepare, expected, ...options
     if (!expected?.test(error.message)) faults.push(`exception: ${error.message}`);
   });
   page.on("request", (request) => {
-    if (!request.url().startsWith(base)) faults.push(`foreign request: ${request.url()}`);
+    // What the page makes itself has an address too, "blob:" before its own.
+    if (
+      !request
+        .url()
+        .replace(/^blob:/, "")
+        .startsWith(base)
+    )
+      faults.push(`foreign request: ${request.url()}`);
   });
   await page.addInitScript(() => {
     addEventListener("securitypolicyviolation", (event) => {

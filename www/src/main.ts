@@ -85,7 +85,7 @@ const session = new Session({
   },
   onProgress: (stage, fraction) =>
     status.progress(stage === "loading" ? "Loading the head" : "Computing", fraction),
-  onPicture: (picture) => maps.showPicture(picture),
+  onPicture: (picture, state) => maps.showPicture(picture, state),
   onSummary: showSummary,
   onPictureEnd: () => {
     status.end();
@@ -100,7 +100,7 @@ const session = new Session({
   onCurveStale: (waiting) => curve.fade(waiting),
   onCurve: (points, total, running) => {
     // Fewer make no curve yet; the one before stays, faded, a moment longer.
-    if (points.length >= FIRST_POINTS || !running) curve.show(points, tokensOf(store.state));
+    if (points.length >= FIRST_POINTS || !running) curve.show(points, store.state);
     curve.showProgress(points.length, total, running);
   },
 });
@@ -168,7 +168,7 @@ async function showPoster(): Promise<void> {
   if (!same) readout.setWaiting("The maps show an example until yours are computed.");
   maps.showPoster(poster, !same);
   if (same) showSummary(poster.summary);
-  if (curveKey(state) === curveKey(DEFAULTS)) curve.show(poster.curve, poster.tokens);
+  if (curveKey(state) === curveKey(DEFAULTS)) curve.show(poster.curve, DEFAULTS);
 }
 
 store.subscribe(show);

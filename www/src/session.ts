@@ -15,7 +15,7 @@ export interface SessionEvents {
   resolution(): number;
   onPictureStart(): void;
   onProgress(stage: Stage, fraction: number): void;
-  onPicture(picture: Picture): void;
+  onPicture(picture: Picture, state: State): void;
   /** Comes a moment after its picture. */
   onSummary(summary: Summary): void;
   /** Always follows `onPictureStart`. */
@@ -99,7 +99,7 @@ export class Session {
         const asked = question(state);
         const size = this.#events.resolution();
         const picture = await this.#client.picture(sourceOf(state), asked, size, signal, onProgress);
-        this.#events.onPicture(picture);
+        this.#events.onPicture(picture, state);
         const { point, timing } = await this.#client.measure(sourceOf(state), asked, signal, onProgress);
         this.#events.onSummary(summarize(picture, point, timing, asked));
         void this.#compareBackends(state);

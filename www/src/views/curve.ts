@@ -1,14 +1,17 @@
 import * as Plot from "@observablehq/plot";
 import { curveDomain } from "../lib/curve-domain.ts";
+import { curveCsv, curveFileName, curveJson } from "../lib/export.ts";
 import { formatTick } from "../lib/format.ts";
 import { METHODS, type MethodName } from "../lib/request.ts";
 import type { CurvePoint } from "../lib/results.ts";
-import { RANGES } from "../lib/state.ts";
+import { DEFAULTS, RANGES, type State, tokensOf } from "../lib/state.ts";
 import { roundTemperature } from "../lib/temperature.ts";
 import { logTicks } from "../lib/ticks.ts";
 import { type Band, winningBands } from "../lib/winning-band.ts";
+import { curveSvg, svgToPng } from "./curve-image.ts";
 import { CurveTable } from "./curve-table.ts";
 import { element, oncePerFrame } from "./dom.ts";
+import { saveMenu } from "./save-menu.ts";
 import { METHOD_TEXTS } from "./summary.ts";
 
 export interface CurveEvents {
@@ -39,7 +42,7 @@ export class Curve {
   readonly #root: HTMLElement;
   #points: CurvePoint[] = [];
   #bands: Band[] = [];
-  #tokens = 1;
+  #state = DEFAULTS;
   #temperature = 1;
   #width = 0;
 
@@ -47,7 +50,16 @@ export class Curve {
     this.#root = root;
     this.#plots.append(this.#charts, this.#now);
     const status = element("div", { class: "curve-status" }, this.#status, this.#button);
-    root.append(this.#plots, status, this.#table.root);
+    const menu = saveMenu("the curve", [
+      { label: "Drawing (SVG)", make: () => this.#file("svg", "image/svg+xml", () => this.#svg()) },
+      { label: "Picture (PNG)", make: () => this.#file("png", "image/png", () => svgToPng(this.#svg())) },
+      { label: "Table (CSV)", make: () => this.#file("csv", "text/csv", () => curveCsv(this.#points)) },
+      {
+        label: "Numbers (JSON)",
+        make: () => this.#file("json", "application/json", () => curveJson(this.#points, this.#state)),
+      },
+    ]);
+    root.append(this.#plots, status, this.#table.root, menu);
     new ResizeObserver(([entry]) => {
       const width = Math.floor(entry?.contentRect.width ?? 0);
       if (width === this.#width) return;
@@ -79,10 +91,10 @@ export class Curve {
   }
 
   /** Points in any order; they are drawn from cold to hot. */
-  show(points: readonly CurvePoint[], tokens: number): void {
+  show(points: readonly CurvePoint[], state: State): void {
     this.#plots.classList.remove("stale");
     this.#points = [...points].sort((a, b) => a.temperature - b.temperature);
-    this.#tokens = tokens;
+    this.#state = state;
     this.#bands = winningBands(this.#points);
     this.#redraw();
   }
@@ -150,7 +162,7 @@ export class Curve {
   }
 
   #entropyChart(): Element {
-    const most = Math.log(this.#tokens);
+    const most = Math.log(tokensOf(this.#state));
     return Plot.plot({
       ...this.#common(),
       height: ENTROPY_HEIGHT,
@@ -185,6 +197,21 @@ export class Curve {
         }),
       ],
     });
+  }
+
+  async #file(ending: string, type: string, make: () => string | Promise<Blob>) {
+    if (this.#points.length === 0) return null;
+    return {
+      name: curveFileName(this.#state, ending),
+      content: new Blob([await make()], { type }),
+    };
+  }
+
+  #svg(): string {
+    return curveSvg(
+      this.#charts.children,
+      METHODS.map((method) => METHOD_TEXTS[method]),
+    );
   }
 
   #common() {

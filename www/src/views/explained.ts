@@ -15,7 +15,7 @@ export class Explained {
     if (!explanation) return;
     const { query, key, dot, logit, exact, lowRank, approximation, inSupport, error } = explanation;
     const rows: [name: string, term: string, formula: string, value: number][] = [
-      ["dot", "q·k", "", dot],
+      ["dot", "q·k", "the head’s own", dot],
       ["logit", "Logit", "b q·k", logit],
       ["exact", "Exact weight", "exp(logit) / row sum", exact],
       ["low-rank", "Low-rank weight", "φ(q)·φ(k) / Â’s row sum", lowRank],

@@ -1,6 +1,6 @@
 import type { Grid } from "../lib/aggregate.ts";
 import type { KeyPress } from "../lib/cell.ts";
-import type { Theme } from "../lib/colour.ts";
+import { magnitudeRamp, signedRamp, type Theme } from "../lib/colour.ts";
 import { formatCount } from "../lib/format.ts";
 import { paint } from "../lib/paint.ts";
 import type { Region } from "../lib/region.ts";
@@ -10,6 +10,8 @@ import type { Stats } from "../lib/stats.ts";
 import { element } from "./dom.ts";
 import { Legend } from "./legend.ts";
 import { type GestureEvents, MapGestures } from "./map-gestures.ts";
+import { mapImage } from "./map-image.ts";
+import { saveMenu } from "./save-menu.ts";
 
 /** An entry at least so wide is marked by a square around it. */
 const SQUARE_PIXELS = 8;
@@ -29,6 +31,9 @@ export interface HeatMapEvents extends GestureEvents {
   /** A pointer is over the map at (x, y), each 0 to 1; null when it left. */
   onHover(place: { x: number; y: number } | null): void;
   onPick(place: { x: number; y: number }): void;
+  /** The region as a file. */
+  onData(): Promise<{ name: string; content: Blob } | null>;
+  imageName(): string;
   /** Returns whether the key was taken. */
   onKey(press: KeyPress): boolean;
   onResize(): void;
@@ -48,6 +53,8 @@ export class HeatMap {
   #size = { width: 0, height: 0 };
   /** Kept, because asking for it in the middle of drawing makes the browser lay out the page again. */
   #cssSize = 0;
+  /** Of what is drawn. */
+  #colours: { scale: Scale; stops: readonly string[] } | null = null;
 
   constructor(text: HeatMapText, events: HeatMapEvents) {
     this.#plate = element(
@@ -72,6 +79,10 @@ export class HeatMap {
       element("div", { class: "formula" }, text.formula),
       element("div", { class: "frame" }, this.#queries, this.#plate, this.#keys),
       this.#legend.root,
+      saveMenu(`the map ${text.title}`, [
+        { label: "Picture (PNG)", make: () => this.#image(text.title, events) },
+        { label: "Numbers (JSON)", make: () => events.onData() },
+      ]),
     );
     this.#listen(events);
     this.#observeSize(events);
@@ -93,6 +104,14 @@ export class HeatMap {
     const pixels = paint(grid, scale, theme, width, height);
     this.#canvas.getContext("2d")?.putImageData(new ImageData(pixels, width, height), 0, 0);
     this.#legend.show(scale, stats, theme, this.#cssSize);
+    const { stops } = scale.kind === "signed" ? signedRamp(theme) : magnitudeRamp();
+    this.#colours = { scale, stops };
+  }
+
+  async #image(title: string, events: HeatMapEvents) {
+    if (!this.#colours) return null;
+    const content = await mapImage({ title, canvas: this.#canvas, ...events.view(), ...this.#colours });
+    return { name: events.imageName(), content };
   }
 
   /** What is written along the sides. */
@@ -117,7 +136,9 @@ export class HeatMap {
     // In whole CSS pixels, or the line blurs.
     row.style.top = `${Math.floor(top + entry / 2)}px`;
     column.style.left = `${Math.floor(left + entry / 2)}px`;
-    square.style.cssText = `left: ${left}px; top: ${top}px; width: ${entry}px; height: ${entry}px`;
+    const box = { left, top, width: entry, height: entry };
+    for (const [side, length] of Object.entries(box))
+      square.style.setProperty(side, `${Math.round(length)}px`);
   }
 
   /** `exact` is the number in full, for tests and for copying. */

@@ -2,6 +2,7 @@ import { blockSize, crop, type Grid } from "../lib/aggregate.ts";
 import { cellAt, clampCell, type KeyPress, moveCell, startCell } from "../lib/cell.ts";
 import type { Theme } from "../lib/colour.ts";
 import { type Explanation, explain } from "../lib/explain.ts";
+import { mapFileName, mapJson } from "../lib/export.ts";
 import { formatNumber } from "../lib/format.ts";
 import type { Poster } from "../lib/poster.ts";
 import { clampRegion, follow, isWhole, type Region, wholeRegion, zoomAbout, zoomKey } from "../lib/region.ts";
@@ -15,7 +16,7 @@ import {
   shrink,
 } from "../lib/results.ts";
 import { type Maps as Four, pictureScales, type Scale } from "../lib/scale.ts";
-import type { Cell, Span, Transform } from "../lib/state.ts";
+import { type Cell, DEFAULTS, type Span, type State, type Transform } from "../lib/state.ts";
 import type { Stats } from "../lib/stats.ts";
 import type { Step } from "../lib/store.ts";
 import { element, oncePerFrame } from "./dom.ts";
@@ -80,6 +81,7 @@ export class Maps {
   readonly #redraw = oncePerFrame(() => this.#draw());
   #picture: Picture | null = null;
   #poster: Poster | null = null;
+  #state = DEFAULTS;
   #theme: Theme = "light";
   #transform: Transform = "log";
   #span: Span = "shared";
@@ -98,6 +100,8 @@ export class Maps {
         onKey: (press) => this.#press(press),
         view: () => ({ region: this.#region(), tokens: this.#tokens() }),
         onView: (region, step) => this.#changeView(region, step),
+        onData: () => this.#data(name),
+        imageName: () => this.#fileName(name, "png"),
         onResize: this.#redraw,
       });
     this.#maps = {
@@ -134,8 +138,10 @@ export class Maps {
     this.#redraw();
   }
 
-  showPicture(picture: Picture): void {
+  /** `state`: what the picture was computed for. */
+  showPicture(picture: Picture, state: State): void {
     this.#picture = picture;
+    this.#state = state;
     this.#poster = null;
     this.#root.classList.remove("example");
     this.#redraw();
@@ -198,6 +204,17 @@ export class Maps {
   #gridsOf(picture: Picture, size: number): SizedGrids {
     if (picture.grids.size !== size) picture.grids = shrink(picture, size);
     return picture.grids;
+  }
+
+  async #data(map: keyof Four<unknown>) {
+    if (!this.#picture) return null;
+    const name = this.#fileName(map, "json");
+    const parts = await mapJson(this.#picture, this.#state, map, this.#region());
+    return { name, content: new Blob(parts, { type: "application/json" }) };
+  }
+
+  #fileName(map: keyof Four<unknown>, ending: string): string {
+    return mapFileName(this.#state, map, this.#region(), ending);
   }
 
   #tokens(): number {

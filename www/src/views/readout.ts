@@ -52,8 +52,8 @@ export class Readout {
     }
     this.#root.replaceChildren(
       ...cells,
-      element("span", { class: "hint for-mouse" }, "Point at a map, or focus one and use the arrow keys"),
-      element("span", { class: "hint for-touch" }, "Tap a map to read an entry"),
+      element("span", { class: "hint for-mouse" }, "Click a map: arrow keys move, + and − or the wheel zoom"),
+      element("span", { class: "hint for-touch" }, "Tap a map to read an entry, pinch to zoom"),
     );
     if (speak) this.#speak(sentence(entry));
   }
