@@ -48,7 +48,7 @@ enum State {
 enum Work {
     /// Looking for a device.
     Open(Option<Gpu>),
-    Attention(GpuRun),
+    Attention(Box<GpuRun>),
     Sweep(Box<GpuSweep>),
 }
 
@@ -69,7 +69,7 @@ impl GpuJob {
     ) -> Result<GpuJob> {
         let (shape, options) = options::call(options)?;
         let run = GpuRun::new(&device.0, Plan::new(shape, &options)?, inputs(q, k, v)?)?;
-        Ok(GpuJob::new(Work::Attention(run)))
+        Ok(GpuJob::new(Work::Attention(Box::new(run))))
     }
 
     /// Starts a sweep over temperatures and methods.

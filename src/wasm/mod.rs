@@ -25,6 +25,7 @@ mod robust_pca;
 mod sizes;
 
 use wasm_bindgen::prelude::*;
+#[cfg(any(feature = "wasm", feature = "wasm-robust-pca"))]
 use web_time::{Duration, Instant};
 
 use crate::error::Error;
@@ -61,6 +62,7 @@ pub fn restart() {
 }
 
 /// Something that is done in pieces.
+#[cfg(any(feature = "wasm", feature = "wasm-robust-pca"))]
 trait Work {
     fn step(&mut self) -> crate::Result<()>;
     fn is_done(&self) -> bool;
@@ -69,6 +71,7 @@ trait Work {
 
 /// Works for about so many milliseconds, at least one unit of work; returns the share that is done, which is 1 only
 /// at the end.
+#[cfg(any(feature = "wasm", feature = "wasm-robust-pca"))]
 fn step(work: &mut impl Work, milliseconds: f64) -> Result<f64> {
     let limit = Duration::try_from_secs_f64(milliseconds / 1e3).unwrap_or(Duration::MAX);
     let start = Instant::now();
