@@ -118,12 +118,18 @@ export class Session {
     const controller = new AbortController();
     this.#comparison = controller;
     const { signal } = controller;
+    // Progress has a channel of its own, and its last word may come after the result.
+    let done = false;
     const tell = (report: BackendReport | null, fraction: number) => {
       if (!signal.aborted) this.#events.onBackend(report, fraction);
     };
     try {
-      const progress = (_: Stage, fraction: number) => tell(null, fraction);
-      tell(await this.#client.compareBackends(sourceOf(state), question(state), signal, progress), 1);
+      const progress = (_: Stage, fraction: number) => {
+        if (!done) tell(null, fraction);
+      };
+      const report = await this.#client.compareBackends(sourceOf(state), question(state), signal, progress);
+      done = true;
+      tell(report, 1);
     } catch (error) {
       if (!signal.aborted) this.#events.onBackendError(error as EngineError);
     }
