@@ -21,6 +21,18 @@ for name in RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_TARGET_WASM32_UNKNOWN_UNKNOW
   unset "$name"
 done
 
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/scatterbrain"
+
+# What cargo makes on the way to a target folder: compiled once for all clones that have the same dependencies and compiler. Results
+# stay in each clone. (Cargo before 1.91 takes no notice.)
+share_builds() {
+  CARGO_BUILD_BUILD_DIR="$cache/build-$(cat Cargo.lock - <<<"$(rustc -V)" | sha256sum | cut -c1-16)"
+  export CARGO_BUILD_BUILD_DIR
+  mkdir -p "$CARGO_BUILD_BUILD_DIR"
+  touch "$CARGO_BUILD_BUILD_DIR"
+  find "$cache" -maxdepth 1 -name 'build-*' -mtime +14 -exec rm -rf {} +
+}
+
 say() { printf '%s\n' "$*"; }
 
 die() {
@@ -53,6 +65,7 @@ need_rust() {
   command -v cc >/dev/null ||
     die "A C linker is missing; install it with: apt-get install build-essential"
   [[ -f Cargo.lock ]] || die "Cargo.lock is missing; make it with: cargo generate-lockfile"
+  share_builds
 }
 
 need_rust_checkers() {
@@ -80,7 +93,7 @@ need_wasm_tools() {
   local bindgen_version lock
   bindgen_version=$(locked_version wasm-bindgen)
   [[ -n $bindgen_version ]] || die "Cargo.lock holds no wasm-bindgen, so the version of its tool is unknown."
-  tools="${XDG_CACHE_HOME:-$HOME/.cache}/scatterbrain/tools-wp$wasm_pack_version-wb$bindgen_version"
+  tools="$cache/tools-wp$wasm_pack_version-wb$bindgen_version"
   PATH="$tools/bin:$PATH"
   if tool_ready wasm-pack $wasm_pack_version && tool_ready wasm-bindgen "$bindgen_version"; then return; fi
 

@@ -55,12 +55,14 @@ browser_tests() {
 
 # Its own target folder, since a change of flags rebuilds everything in a shared one.
 browser_tests_without_simd() {
-  RUSTFLAGS="-Ctarget-feature=-simd128" CARGO_TARGET_DIR="$(target_dir)/nosimd" browser_tests
+  RUSTFLAGS="-Ctarget-feature=-simd128" CARGO_TARGET_DIR="$(target_dir)/nosimd" \
+    CARGO_BUILD_BUILD_DIR="$CARGO_BUILD_BUILD_DIR-nosimd" browser_tests
 }
 
 # As above. These are the flags of the module in pkg/dist/wasm-relaxed.
 browser_tests_with_relaxed_simd() {
-  RUSTFLAGS="-Ctarget-feature=+simd128,+relaxed-simd" CARGO_TARGET_DIR="$(target_dir)/relaxed" browser_tests
+  RUSTFLAGS="-Ctarget-feature=+simd128,+relaxed-simd" CARGO_TARGET_DIR="$(target_dir)/relaxed" \
+    CARGO_BUILD_BUILD_DIR="$CARGO_BUILD_BUILD_DIR-relaxed" browser_tests
 }
 
 package_tests() { npm test -w pkg; }

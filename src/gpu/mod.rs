@@ -7,7 +7,7 @@
 //!
 //! # How a call is cut
 //!
-//! Heads are taken in groups whose tensors fit into the device's buffers. A group is a list of [`stages`](stage): a shader, what it
+//! Heads are taken in groups whose tensors fit into the device's buffers. A group is a list of stages: a shader, what it
 //! reads and writes, and how many workgroups it takes. [`GpuRun::step`] submits some milliseconds of them, which it learns from
 //! the time that the ones before took, so that no dispatch runs long on any device, a page stays responsive, and a call can
 //! be cancelled between steps.

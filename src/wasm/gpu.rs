@@ -39,9 +39,9 @@ impl Device {
 pub struct GpuJob(State);
 
 enum State {
-    Idle(Box<Work>),
+    Idle(Work),
     /// The device has been asked for something.
-    Busy(Pending<(Box<Work>, crate::Result<()>)>),
+    Busy(Pending<(Work, crate::Result<()>)>),
     Finished,
 }
 
@@ -124,7 +124,7 @@ impl GpuJob {
 
 impl GpuJob {
     fn new(work: Work) -> GpuJob {
-        GpuJob(State::Idle(Box::new(work)))
+        GpuJob(State::Idle(work))
     }
 }
 

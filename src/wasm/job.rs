@@ -3,7 +3,7 @@
 use js_sys::Float32Array;
 use wasm_bindgen::prelude::*;
 
-use super::{Result, arrays, options, results};
+use super::{Result, arrays, options, results, work};
 use crate::analysis::{Decompose, Sweep};
 use crate::error::Error;
 use crate::{Inputs, Part, Plan, Run};
@@ -65,7 +65,7 @@ impl Job {
     /// Works for about so many milliseconds, at least one unit of work; returns the share that is done, which is 1
     /// only at the end.
     pub fn step(&mut self, milliseconds: f64) -> Result<f64> {
-        super::step(&mut self.0, milliseconds)
+        work::step(&mut self.0, milliseconds)
     }
 
     /// Does what is left and hands over the result, once.
@@ -80,7 +80,7 @@ impl Job {
     }
 }
 
-impl super::Work for Work {
+impl work::Work for Work {
     fn step(&mut self) -> crate::Result<()> {
         match self {
             Work::Attention(run) => run.step(),

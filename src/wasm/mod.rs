@@ -23,10 +23,10 @@ mod results;
 #[cfg(feature = "wasm-robust-pca")]
 mod robust_pca;
 mod sizes;
+#[cfg(any(feature = "wasm", feature = "wasm-robust-pca"))]
+mod work;
 
 use wasm_bindgen::prelude::*;
-#[cfg(any(feature = "wasm", feature = "wasm-robust-pca"))]
-use web_time::{Duration, Instant};
 
 use crate::error::Error;
 
@@ -59,29 +59,6 @@ pub fn instruction_set() -> String {
 #[wasm_bindgen]
 pub fn restart() {
     wasm_bindgen::handler::schedule_reinit();
-}
-
-/// Something that is done in pieces.
-#[cfg(any(feature = "wasm", feature = "wasm-robust-pca"))]
-trait Work {
-    fn step(&mut self) -> crate::Result<()>;
-    fn is_done(&self) -> bool;
-    fn fraction(&self) -> f64;
-}
-
-/// Works for about so many milliseconds, at least one unit of work; returns the share that is done, which is 1 only
-/// at the end.
-#[cfg(any(feature = "wasm", feature = "wasm-robust-pca"))]
-fn step(work: &mut impl Work, milliseconds: f64) -> Result<f64> {
-    let limit = Duration::try_from_secs_f64(milliseconds / 1e3).unwrap_or(Duration::MAX);
-    let start = Instant::now();
-    while !work.is_done() {
-        work.step()?;
-        if start.elapsed() >= limit {
-            break;
-        }
-    }
-    Ok(if work.is_done() { 1.0 } else { work.fraction().min(1.0 - f64::EPSILON) })
 }
 
 impl From<Error> for JsValue {

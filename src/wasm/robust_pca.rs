@@ -3,11 +3,12 @@
 use js_sys::Float32Array;
 use wasm_bindgen::prelude::*;
 
+use super::Result;
 use super::arrays::{floats, to_doubles, to_floats};
 use super::fields::Fields;
 use super::record::Record;
 use super::sizes::{key_lengths, shape};
-use super::{Result, Work, step};
+use super::work::{Work, step};
 use crate::analysis::{MAX_ITERATIONS, RobustPca, RobustPcaOptions, RobustPcaResult, attention_matrix};
 use crate::error::Error;
 use crate::{Options, TensorView};

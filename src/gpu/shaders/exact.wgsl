@@ -82,7 +82,7 @@ fn exact(
   var largest = vec4f(LOWEST);
   var sum = vec4f();
   var moment = vec4f();
-  var output: array<vec4f, 8>;
+  var output = array<vec4f, 8>();
 
   let end = visible(slice, min(first + QUERIES, params.queries) - 1);
   for (var start = 0u; start < end; start += KEYS) {

@@ -92,21 +92,21 @@ fn low_rank(
   let four = first + own_rows * 4;
   let covered = u32(low_vector(slice, first, params.values).z);
   let end = low_rank_end(slice, min(first + ROWS, params.queries) - 1);
-  var largest: vec4f;
-  var sum: vec4f;
+  var largest = vec4f();
+  var sum = vec4f();
   for (var n = 0u; n < 4; n++) {
     let row = low_vector(slice, four + n, params.values);
     largest[n] = row.x;
     sum[n] = select(0.0, row.y, own_keys == 0);
   }
-  var output: array<vec4f, 8>;
+  var output = array<vec4f, 8>();
   for (var n = 0u; n < 8; n++) {
     output[n] = low_vector(slice, first + eight * 8 + n, first_column + column);
   }
 
   // Of the four rows that a thread loads, and of its own.
-  var load_most: vec4f;
-  var row_most: vec4f;
+  var load_most = vec4f();
+  var row_most = vec4f();
   if covered < end {
     var top = vec4f(LOWEST);
     for (var at = thread % 2; at < params.feature_vectors; at += 2) {
@@ -131,18 +131,18 @@ fn low_rank(
     most[thread] = largest_of(top);
     workgroupBarrier();
     // Of the four keys that a thread loads, which are also its own.
-    var key_most: vec4f;
+    var key_most = vec4f();
     for (var n = 0u; n < 4; n++) {
       let key = 4 * (own_keys * 4 + n);
       key_most[n] = max(max(most[key], most[key + 1]), max(most[key + 2], most[key + 3]));
     }
 
-    var products: array<vec4f, 4>;
+    var products = array<vec4f, 4>();
     for (var depth = 0u; depth < params.feature_vectors; depth += DEPTH) {
       workgroupBarrier();
       if thread < 64 {
         let at = depth + thread / 16;
-        var block: mat4x4f;
+        var block = mat4x4f();
         for (var n = 0u; n < 4; n++) {
           block[n] = weights(query_vector(slice, first + thread % 16 * 4 + n, at) - load_most[n]);
         }
@@ -152,7 +152,7 @@ fn low_rank(
         }
       } else if thread < 96 {
         let at = depth + (thread - 64) / 8;
-        var block: mat4x4f;
+        var block = mat4x4f();
         for (var n = 0u; n < 4; n++) {
           block[n] = weights(key_vector(slice, start + thread % 8 * 4 + n, at) - key_most[n]);
         }
@@ -179,7 +179,7 @@ fn low_rank(
       low_rank_end(slice, four + 2),
       low_rank_end(slice, four + 3),
     );
-    var logs: array<vec4f, 4>;
+    var logs = array<vec4f, 4>();
     for (var c = 0u; c < 4; c++) {
       for (var n = 0u; n < 4; n++) {
         var entry = LOWEST;

@@ -51,14 +51,14 @@ fn project(
 
   let own_column = thread % 8;
   let own_rows = thread / 8;
-  var sums: array<vec4f, 8>;
+  var sums = array<vec4f, 8>();
   var square = vec4f();
   var log_weight = vec4f();
   for (var depth = 0u; depth < params.dim; depth += DEPTH) {
     workgroupBarrier();
     if thread < 64 {
       let at = depth + thread / 16;
-      var block: mat4x4f;
+      var block = mat4x4f();
       if at < params.dim {
         let mean = sides[side + at];
         let other = sides[side + params.dim + at];

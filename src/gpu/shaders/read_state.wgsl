@@ -64,7 +64,7 @@ fn read_state(
   most[thread] = max(max(top.x, top.y), max(top.z, top.w));
   workgroupBarrier();
   let four = thread % 16 * 4;
-  var scale: vec4f;
+  var scale = vec4f();
   for (var n = 0u; n < 4; n++) {
     scale[n] = max(most[2 * (four + n)], most[2 * (four + n) + 1]);
   }
@@ -72,12 +72,12 @@ fn read_state(
   let column = thread % 16;
   let eight = thread / 16;
   var mass = vec4f();
-  var sums: array<vec4f, 8>;
+  var sums = array<vec4f, 8>();
   for (var depth = 0u; depth < vectors; depth += DEPTH) {
     workgroupBarrier();
     if thread < 64 {
       let at = depth + thread / 16;
-      var by_feature: mat4x4f;
+      var by_feature = mat4x4f();
       if at < vectors {
         for (var n = 0u; n < 4; n++) {
           var row = vec4f();

@@ -250,7 +250,7 @@ fn rows(
   }
   let column = thread % width;
   let columns = (params.values + THREADS - 1) / THREADS;
-  var output: array<vec4f, COLUMNS>;
+  var output = array<vec4f, COLUMNS>();
 
   var sum = 0.0;
   // Of low-rank entries on the support, in units of exp(unit).
@@ -260,7 +260,7 @@ fn rows(
     let range = workgroupUniformLoad(&ranges[round]);
     for (var start = range.x; start < range.y; start += KEYS) {
       let keys = min(KEYS, range.y - start);
-      var logs: array<vec2f, OWN>;
+      var logs = array<vec2f, OWN>();
       var own = LOWEST;
       for (var n = 0u; n < OWN; n++) {
         let at = n * THREADS + thread;

@@ -47,7 +47,7 @@ fn chunk_state(
     units = largest[(slice * chunks + chunk) * params.feature_vectors + first_feature + column];
   }
   var mass = vec4f();
-  var sums: array<vec4f, 8>;
+  var sums = array<vec4f, 8>();
   for (var start = chunk * params.chunk; start < end; start += KEYS) {
     workgroupBarrier();
     for (var n = eight; n < KEYS; n += 8) {
