@@ -102,6 +102,7 @@ fn supports_have_as_many_entries_as_on_the_processor() {
 
 /// A dispatch of more workgroups than one dimension holds.
 #[test]
+#[ignore = "takes a minute; a unit test has the same with a smaller limit"]
 fn more_rows_than_a_dimension_of_workgroups() {
     let inputs = Inputs::normal(single(70_000, 5, 1, 1), 1.0, 42);
     let options = hashed(explicit(70_000, |i| vec![i % 5, i % 3]), None, false);

@@ -248,3 +248,33 @@ pub(super) fn supported(plan: &Plan) -> Result<()> {
     };
     Err(Error::unsupported(format!("{what} on the GPU"), "it is not there yet; use backend \"wasm\""))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attention::Run;
+    use crate::gpu::block_on;
+    use crate::options::{Method, Options};
+    use crate::shape::Shape;
+
+    /// More workgroups than a dispatch may have along one axis.
+    #[test]
+    fn dispatches_have_two_dimensions() {
+        let gpu = block_on(Gpu::open()).unwrap();
+        let shape = Shape { batch: 1, heads: 1, queries: 500, keys: 9, dim: 4, value_dim: 4, kv_heads: 1 };
+        let numbers = |len: usize, step: f32| (0..len).map(|i| (i as f32 * step).sin()).collect();
+        let inputs =
+            Inputs { q: numbers(shape.q_len(), 0.7), k: numbers(shape.k_len(), 1.3), v: numbers(shape.v_len(), 2.1) };
+        let plan = || Plan::new(shape, &Options { method: Method::Exact, ..Options::default() }).unwrap();
+        let mut wanted = Run::new(plan(), inputs.clone()).unwrap();
+        while !wanted.is_done() {
+            wanted.step().unwrap();
+        }
+        let mut run = GpuRun::new(&gpu, plan(), inputs).unwrap();
+        while !run.is_done() {
+            block_on(run.step()).unwrap();
+        }
+        let (got, wanted) = (run.finish().0.data, wanted.finish().0.data);
+        assert!(got.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+}
