@@ -167,6 +167,7 @@ fn rows_equal_the_processor_from_flat_to_sharp_at_every_budget() {
 
 /// The default of the library, at a length and with heads that are usual.
 #[test]
+#[ignore = "takes a minute"]
 fn rows_equal_the_processor_at_two_thousand_tokens() {
     let gpu = gpu();
     let mut tally = Tally::default();
