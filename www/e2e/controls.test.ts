@@ -1,7 +1,16 @@
 import { describe, expect, inject, it } from "vitest";
 import { DEFAULTS } from "../src/lib/state.ts";
 import { decodeState, encodeState } from "../src/lib/url-state.ts";
-import { expectedNumbers, numbers, open, pixels, settled, stateSearch, useBrowser } from "./harness.ts";
+import {
+  expectedNumbers,
+  numbers,
+  open,
+  pixels,
+  settled,
+  stateSearch,
+  useBrowser,
+  watchFrames,
+} from "./harness.ts";
 
 useBrowser();
 
@@ -56,17 +65,7 @@ describe("temperature", () => {
   it("never freezes the page at 1,025 tokens, and ends at the last place of a drag", async () => {
     const page = await open();
     await settled(page);
-    await page.evaluate(() => {
-      const gaps: number[] = [];
-      let last = performance.now();
-      const frame = (now: number) => {
-        gaps.push(now - last);
-        last = now;
-        requestAnimationFrame(frame);
-      };
-      requestAnimationFrame(frame);
-      Object.assign(window, { gaps });
-    });
+    const frames = await watchFrames(page);
     const box = (await page.locator("#temperature").boundingBox()) as {
       x: number;
       y: number;
@@ -82,7 +81,7 @@ describe("temperature", () => {
     }
     await page.mouse.up();
     await settled(page);
-    const worst = await page.evaluate(() => Math.max(...(window as unknown as { gaps: number[] }).gaps));
+    const worst = await frames.longest();
     expect(worst).toBeLessThan(400);
     const temperature = Number(await page.inputValue("#temperature-number"));
     expect(temperature).toBeLessThan(0.2);

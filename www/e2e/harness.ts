@@ -77,6 +77,24 @@ export async function open({ search = "", address, prepare, expected, ...options
   return page;
 }
 
+/** From now on, how long each frame of the page has to wait for the next, in milliseconds. */
+export async function watchFrames(page: Page): Promise<{ longest(): Promise<number> }> {
+  await page.evaluate(() => {
+    const gaps: number[] = [];
+    let last = performance.now();
+    const frame = (now: number) => {
+      gaps.push(now - last);
+      last = now;
+      requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+    Object.assign(window, { gaps });
+  });
+  return {
+    longest: () => page.evaluate(() => Math.max(...(window as unknown as { gaps: number[] }).gaps)),
+  };
+}
+
 export const stateSearch = (patch: Partial<State>): string => encodeState({ ...DEFAULTS, ...patch });
 
 /** Until the maps and their numbers are those of the current settings. */

@@ -1,7 +1,7 @@
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { DEFAULTS } from "../src/lib/state.ts";
-import { numbers, open, pixels, settled, stateSearch, useBrowser } from "./harness.ts";
+import { numbers, open, pixels, settled, stateSearch, useBrowser, watchFrames } from "./harness.ts";
 
 useBrowser();
 
@@ -182,17 +182,7 @@ describe("zoom", () => {
   it("never freezes the page at 1,025 tokens", async () => {
     const page = await open();
     await settled(page);
-    await page.evaluate(() => {
-      const gaps: number[] = [];
-      let last = performance.now();
-      const frame = (now: number) => {
-        gaps.push(now - last);
-        last = now;
-        requestAnimationFrame(frame);
-      };
-      requestAnimationFrame(frame);
-      Object.assign(window, { gaps });
-    });
+    const frames = await watchFrames(page);
     const { x, y, width, height } = await plate(page);
     await page.mouse.click(x + width / 3, y + height / 3);
     for (let i = 0; i < 20; i++) await page.mouse.wheel(0, -30);
@@ -200,7 +190,6 @@ describe("zoom", () => {
     for (let i = 0; i < 20; i++) await page.mouse.move(x + width / 3 + i * 5, y + height / 3 - i * 4);
     await page.mouse.up();
     for (let i = 0; i < 20; i++) await page.mouse.wheel(0, 30);
-    const gaps = await page.evaluate(() => (window as unknown as { gaps: number[] }).gaps);
-    expect(Math.max(...gaps)).toBeLessThan(400);
+    expect(await frames.longest()).toBeLessThan(400);
   });
 });

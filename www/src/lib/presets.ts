@@ -68,7 +68,7 @@ export const PRESETS: readonly Preset[] = [
   },
 ];
 
-/** With the default method, the sum clearly beats both of its parts at the temperature the head was trained at. */
+/** Its curve shows all regimes: low rank alone wins as trained, the sum where it is softer. */
 export const DEFAULT_PRESET = "dinov2-l11h4";
 
 const byId = new Map(PRESETS.map((preset) => [preset.id, preset]));
