@@ -1,4 +1,5 @@
 import posterUrl from "virtual:poster";
+import { Comparison } from "./comparison.ts";
 import { bindHistory } from "./history.ts";
 import { OWN_ID } from "./lib/own.ts";
 import { decodePoster } from "./lib/poster.ts";
@@ -31,6 +32,7 @@ import { Status } from "./views/status.ts";
 import { showErrors, showFacts } from "./views/summary.ts";
 import { TemperatureControl } from "./views/temperature-control.ts";
 import { ThemeSwitch } from "./views/theme.ts";
+import { EngineClient } from "./worker/client.ts";
 
 const store = new Store(decodeState(location.search));
 /** So many points already show the shape of the curve. */
@@ -38,10 +40,12 @@ const FIRST_POINTS = 5;
 
 /** What the last change had to replace; the controls say so. */
 let replacements: Replacement[] = [];
+let pinReplacements: Replacement[] = [];
 
 function change(patch: Partial<State>, step: Step): void {
   const next = reconcile({ ...store.state, ...patch });
   replacements = next.replacements;
+  pinReplacements = next.pinReplacements;
   store.set(next.state, step);
 }
 
@@ -50,13 +54,15 @@ const mapsRoot = byId("maps", HTMLElement);
 const readout = new Readout(byId("readout", HTMLElement), byId("live", HTMLElement));
 const explained = new Explained(byId("explained", HTMLElement));
 const maps = new Maps(mapsRoot, byId("aggregation", HTMLElement), {
-  onEntry: (entry, byHand) => readout.show(entry, byHand),
+  onEntry: (entry, byHand) => readout.show(entry, byHand, comparison.entry),
   onExplanation: (explanation, asked) => {
     explained.show(explanation);
-    if (explanation && asked) readout.speakExplanation(explanation);
+    if (explanation && asked) readout.speakExplanation(explanation, comparison.entry);
   },
   onPick: (cell) => change({ cell }, "replace"),
   onView: (view, step) => change({ view }, step),
+  onLook: (look) => comparison.setLook(look),
+  onCell: (cell) => comparison.setCell(cell),
 });
 const status = new Status(mapsRoot, byId("alert", HTMLElement), () => session.cancelPicture());
 const curve = new Curve(byId("curve", HTMLElement), {
@@ -77,10 +83,17 @@ const backendNote = new BackendNote(byId("backend-note", HTMLElement));
 new CodeDialog(() => store.state);
 const theme = new ThemeSwitch(() => showColours());
 
-const session = new Session({
+const client = new EngineClient();
+const comparison = new Comparison(store.state, client, {
+  cursor: maps.cursor,
+  onChange: (state) => change(state, "push"),
+});
+
+const session = new Session(client, {
   resolution: () => maps.resolution,
   onPictureStart: () => {
     status.begin();
+    comparison.hold();
     mapsRoot.setAttribute("aria-busy", "true");
   },
   onProgress: (stage, fraction) =>
@@ -89,6 +102,7 @@ const session = new Session({
   onSummary: showSummary,
   onPictureEnd: () => {
     status.end();
+    comparison.release();
     mapsRoot.setAttribute("aria-busy", "false");
   },
   onBackend: (report, fraction) => backendNote.show(store.state.backend, report, fraction),
@@ -133,9 +147,10 @@ function mentionLostFile(): void {
   );
 }
 
-function showSummary(summary: Summary): void {
+function showSummary(summary: Summary, state: State): void {
   showErrors(byId("errors", HTMLElement), byId("over-budget", HTMLElement), summary);
   showFacts(byId("facts", HTMLElement), summary);
+  comparison.showSummary(summary, state);
 }
 
 function showColours(): void {
@@ -151,6 +166,7 @@ function show(state: State): void {
   maps.setCell(state.cell);
   showColours();
   session.update(state);
+  comparison.show(state, pinReplacements);
 }
 
 function logitsOf(state: State): string | null {
@@ -167,11 +183,15 @@ async function showPoster(): Promise<void> {
   const same = pictureKey(state) === pictureKey(DEFAULTS);
   if (!same) readout.setWaiting("The maps show an example until yours are computed.");
   maps.showPoster(poster, !same);
-  if (same) showSummary(poster.summary);
+  if (same) showSummary(poster.summary, DEFAULTS);
   if (curveKey(state) === curveKey(DEFAULTS)) curve.show(poster.curve, DEFAULTS);
 }
 
-store.subscribe(show);
+store.subscribe((state, _previous, step) => {
+  // What the browser's history brings back has been reconciled before.
+  if (step === "none") [replacements, pinReplacements] = [[], []];
+  show(state);
+});
 bindHistory(store);
 addEventListener("popstate", () => {
   if (namesOwnHead(location.search) && !ownHead(store.state)) mentionLostFile();

@@ -5,6 +5,7 @@ import type { HeadShape } from "./head.ts";
 import { OWN_ID, type OwnHead } from "./own.ts";
 import { CAPTURED, CLUSTERS_ID, DEFAULT_PRESET, presetById } from "./presets.ts";
 import type { Region } from "./region.ts";
+import type { Question } from "./request.ts";
 
 export const SUPPORTS = ["clusters", "window", "top-k", "lsh", "smyrf"] as const;
 export type SupportKind = (typeof SUPPORTS)[number];
@@ -58,6 +59,8 @@ export interface State {
   cell: Cell | null;
   /** The part of the matrix that the maps show; null for all of it. */
   view: Region | null;
+  /** Settings that the same head is shown with besides, for comparison. */
+  pinned: Question | null;
 }
 
 export interface Range {
@@ -95,6 +98,7 @@ export const DEFAULTS: State = {
   span: "shared",
   cell: null,
   view: null,
+  pinned: null,
 };
 
 /** A replacement that `reconcile` made, for the reader to see. */
@@ -105,28 +109,46 @@ export interface Replacement {
   reason: string;
 }
 
+/** A state that can be computed, and what had to be replaced for that. */
+export interface Reconciled {
+  state: State;
+  replacements: Replacement[];
+  /** In what is pinned. */
+  pinReplacements: Replacement[];
+}
+
 /**
  * Turns a state that cannot be computed (a causal head with a support that looks ahead) into the nearest one
  * that can, and says what it replaced.
  */
-export function reconcile(state: State): { state: State; replacements: Replacement[] } {
+export function reconcile(state: State): Reconciled {
   const causal = isCausal(state);
-  const replacements: Replacement[] = [];
-  const next = { ...state };
-  const support = supportReason(state.support, causal);
-  if (support) {
-    next.support = "window";
-    replacements.push({ what: "support", from: state.support, to: next.support, reason: support });
-  }
-  const features = featuresReason(state.features, causal, next.support);
-  if (features) {
-    next.features = "favor";
-    replacements.push({ what: "features", from: state.features, to: next.features, reason: features });
-  }
+  const [next, replacements] = reconcileParts(state, causal);
+  const [pinned, pinReplacements] = state.pinned ? reconcileParts(state.pinned, causal) : [null, []];
+  next.pinned = pinned;
   if (state.clusters.clusters > state.clusters.tokens) {
     next.clusters = { ...state.clusters, clusters: state.clusters.tokens };
   }
-  return { state: next, replacements };
+  return { state: next, replacements, pinReplacements };
+}
+
+function reconcileParts<T extends Pick<State, "support" | "features">>(
+  parts: T,
+  causal: boolean,
+): [T, Replacement[]] {
+  const replacements: Replacement[] = [];
+  const next = { ...parts };
+  const support = supportReason(parts.support, causal);
+  if (support) {
+    next.support = "window";
+    replacements.push({ what: "support", from: parts.support, to: next.support, reason: support });
+  }
+  const features = featuresReason(parts.features, causal, next.support);
+  if (features) {
+    next.features = "favor";
+    replacements.push({ what: "features", from: parts.features, to: next.features, reason: features });
+  }
+  return [next, replacements];
 }
 
 /** What the four maps depend on; two states with the same key have the same matrices. */

@@ -1,6 +1,8 @@
 import { BACKENDS } from "./backend.ts";
 import { OWN_ID, type OwnHead } from "./own.ts";
+import { decodePin, encodePin } from "./pin.ts";
 import { isPreset } from "./presets.ts";
+import { oneOf, readNumber } from "./read-value.ts";
 import { LEAST_SIZE } from "./region.ts";
 import {
   DEFAULTS,
@@ -47,6 +49,7 @@ export function encodeState(state: State): string {
   put("span", state.span, DEFAULTS.span);
   if (state.cell) out.set("cell", `${state.cell.query}-${state.cell.key}`);
   if (state.view) out.set("view", `${state.view.query}-${state.view.key}-${state.view.size}`);
+  if (state.pinned) out.set("with", encodePin(state.pinned));
   return `?${out}`;
 }
 
@@ -85,23 +88,9 @@ export function decodeState(search: string, own: OwnHead | null = null): State {
     span: oneOf(query.get("span"), SPANS, DEFAULTS.span),
     cell: readCell(query.get("cell")),
     view: readView(query.get("view")),
+    pinned: decodePin(query.get("with")),
   };
   return reconcile(state).state;
-}
-
-/** A plain decimal number, clamped to its range; anything else is the default. */
-export function readNumber(
-  text: string | null,
-  range: Range & { integer?: boolean },
-  standard: number,
-): number {
-  if (text === null || !/^-?\d{1,20}(\.\d{1,20})?(e-?\d{1,2})?$/.test(text)) return standard;
-  const value = range.integer ? Math.round(Number(text)) : Number(text);
-  return Math.min(range.max, Math.max(range.min, value));
-}
-
-function oneOf<T extends string>(text: string | null, allowed: readonly T[], standard: T): T {
-  return allowed.find((value) => value === text) ?? standard;
 }
 
 /** Whether the cell lies in the matrix is known only when the head is loaded; see `clampCell`. */
