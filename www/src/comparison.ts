@@ -126,12 +126,10 @@ export class Comparison {
   }
 
   #showWords(): void {
-    const text = this.#view
-      ? "The settings are A now, the pinned ones B."
-      : "Keeps these settings, to see others beside them.";
+    const text = this.#view ? "Pinned as B, below the maps. The settings are A now." : "";
     // The same words again would be spoken again.
     if (this.#note.textContent !== text) this.#note.textContent = text;
     this.#goTo.hidden = !this.#view;
-    this.#goTo.textContent = this.#view?.words || "Go to the comparison";
+    this.#goTo.textContent = this.#view?.headline || "Go to the comparison";
   }
 }

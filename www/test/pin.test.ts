@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { compareInWords, type Side } from "../src/lib/comparison.ts";
+import { compareErrors, compareInWords, type Side } from "../src/lib/comparison.ts";
 import { decodePin, encodePin, pinnedState, sameHead, swap } from "../src/lib/pin.ts";
 import { type Question, questionOf } from "../src/lib/request.ts";
 import type { Summary } from "../src/lib/results.ts";
@@ -145,6 +145,9 @@ describe("in words", () => {
     expect(compareInWords(side(0.1), side(0.1))).toMatch(/same settings so far/);
     expect(compareInWords(side(0.1), side(0.2, { budget: 0.14 }, { budgetFloats: 140 }))).toBe(
       "B has 2.0 times the error of A, with 70 floats per query in A and 140 in B.",
+    );
+    expect(compareErrors(side(0.1), side(0.2, { budget: 0.14 }, { budgetFloats: 140 }))).toBe(
+      "B has 2.0 times the error of A.",
     );
     expect(compareInWords(side(0.1), side(0.2, { temperature: 2 }))).toMatch(/different matrices/);
     expect(

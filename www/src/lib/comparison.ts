@@ -12,21 +12,24 @@ export interface Side {
 /** Errors that differ by less than this share are called equal: another seed moves them by more. */
 const NOISE = 0.005;
 
-/** What the numbers of A and B say to each other, in a sentence or two. */
+/** What the numbers of A and B say to each other, in a few words. */
+export function compareErrors(a: Side, b: Side): string {
+  return sameQuestion(a.question, b.question) ? "A and B have the same settings so far." : `${errors(a, b)}.`;
+}
+
+/** The same with all that must be known to judge it. */
 export function compareInWords(a: Side, b: Side): string {
-  if (sameQuestion(a.question, b.question)) {
-    return "A and B have the same settings so far: change one, and its effect shows here.";
-  }
-  const sentences = [`${errorsInWords(a, b)}${budgetsInWords(a, b)}.`];
+  if (sameQuestion(a.question, b.question)) return `${compareErrors(a, b)} Change one, and see what it does.`;
+  const sentences = [`${errors(a, b)}${budgets(a, b)}.`];
   if (a.question.temperature !== b.question.temperature) {
     sentences.push("At different temperatures they estimate different matrices.");
   }
-  const over = overInWords({ A: a.summary, B: b.summary });
+  const over = overBudget({ A: a.summary, B: b.summary });
   if (over) sentences.push(over);
   return sentences.join(" ");
 }
 
-function errorsInWords({ summary: a }: Side, { summary: b }: Side): string {
+function errors({ summary: a }: Side, { summary: b }: Side): string {
   const [ours, theirs] = [a.errors.scatterbrain, b.errors.scatterbrain];
   if (!(Number.isFinite(ours) && Number.isFinite(theirs))) return "The errors of A and B cannot be compared";
   const [small, large] = [Math.min(ours, theirs), Math.max(ours, theirs)];
@@ -36,13 +39,13 @@ function errorsInWords({ summary: a }: Side, { summary: b }: Side): string {
   return `${worse} has ${ratio(large / small)} times the error of ${better}`;
 }
 
-function budgetsInWords({ summary: a }: Side, { summary: b }: Side): string {
+function budgets({ summary: a }: Side, { summary: b }: Side): string {
   if (a.budgetFloats === b.budgetFloats) return "";
   return `, with ${formatCount(a.budgetFloats)} floats per query in A and ${formatCount(b.budgetFloats)} in B`;
 }
 
 /** A feature map of a size of its own may be larger than its budget. */
-function overInWords(sides: Record<string, Summary>): string {
+function overBudget(sides: Record<string, Summary>): string {
   const over = Object.keys(sides).filter((name) => {
     const { features, budgetFloats } = sides[name] as Summary;
     return features > budgetFloats;

@@ -82,7 +82,7 @@ function results(a: Summary | null, b: Summary | null): HTMLElement[] {
     ...METHODS.map((method) =>
       result(
         method,
-        `Error, ${METHOD_TEXTS[method].label.toLowerCase()}`,
+        `Error: ${METHOD_TEXTS[method].label}`,
         ({ errors }) => errors[method],
         (error) => formatNumber(error),
       ),

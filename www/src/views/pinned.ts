@@ -1,5 +1,5 @@
 import { FEATURES_LABELS, SUPPORT_LABELS } from "../lib/combinations.ts";
-import { compareInWords, type Side } from "../lib/comparison.ts";
+import { compareErrors, compareInWords, type Side } from "../lib/comparison.ts";
 import { mapFileName, mapJson } from "../lib/export.ts";
 import { formatNumber } from "../lib/format.ts";
 import { isWhole } from "../lib/region.ts";
@@ -85,10 +85,14 @@ export class Pinned {
     return this.#maps.exact.resolution;
   }
 
-  /** In words, once both sides are computed. */
-  get words(): string {
-    if (!this.#a || !this.#summary) return "";
-    return compareInWords(this.#a, { question: questionOf(this.#pinned), summary: this.#summary });
+  /** Which error is the larger one, once both are computed. */
+  get headline(): string {
+    const [a, b] = [this.#a, this.#b];
+    return a && b ? compareErrors(a, b) : "";
+  }
+
+  get #b(): Side | null {
+    return this.#summary && { question: questionOf(this.#pinned), summary: this.#summary };
   }
 
   show(pinned: State, replacements: readonly Replacement[]): void {
@@ -184,8 +188,9 @@ export class Pinned {
   }
 
   #showDifferences(): void {
-    this.#words.textContent = this.words;
-    this.#table.show(this.#a, questionOf(this.#pinned), this.#summary);
+    const [a, b] = [this.#a, this.#b];
+    this.#words.textContent = a && b ? compareInWords(a, b) : "";
+    this.#table.show(a, questionOf(this.#pinned), this.#summary);
   }
 
   async #data(map: keyof Four<unknown>) {
