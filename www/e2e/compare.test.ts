@@ -163,7 +163,7 @@ describe("comparing", () => {
     await compared(page);
     await page.selectOption("#preset", "smollm2-l12h4");
     await compared(page);
-    expect(await page.textContent(".differences .replaced")).toMatch(
+    expect(await page.textContent(".pinned .replaced")).toMatch(
       /^B has Window instead of SMYRF hashing, which .*FAVOR\+ instead of FAVOR\+, centred/,
     );
     expect(stateOf(page).pinned).toMatchObject({ support: "window", features: "favor" });
@@ -171,7 +171,7 @@ describe("comparing", () => {
     for (const { colours } of await pixels(page)) expect(colours).toBeGreaterThan(5);
     await page.goBack();
     await compared(page);
-    expect(await page.locator(".differences .replaced").isVisible()).toBe(false);
+    expect(await page.locator(".pinned .replaced").isVisible()).toBe(false);
     expect(stateOf(page).pinned).toEqual(questionOf(small));
   });
 });

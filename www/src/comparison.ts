@@ -35,7 +35,7 @@ export class Comparison {
       resolution: () => this.#view?.resolution ?? 1,
       onStale: () => this.#view?.fade(),
       onProgress: (fraction) => this.#view?.progress(fraction),
-      onPicture: (picture, pinned) => this.#view?.showPicture(picture, pinned),
+      onPicture: (picture) => this.#view?.showPicture(picture),
       onSummary: (summary) => {
         this.#view?.showSummary(summary);
         this.#showWords();

@@ -33,9 +33,8 @@ export class Pinned {
   readonly #status: Status;
   readonly #redraw = oncePerFrame(() => this.#draw());
   #pinned: State;
-  /** What is drawn, and the state it is of: the pin may be ahead of it. */
+  /** Null until it is computed, and while another one is. */
   #picture: Picture | null = null;
-  #drawn: State;
   #summary: Summary | null = null;
   #a: Side | null = null;
   #look: Look | null = null;
@@ -45,7 +44,6 @@ export class Pinned {
   constructor(root: HTMLElement, pinned: State, cursor: MapCursor, events: PinnedViewEvents) {
     this.#root = root;
     this.#pinned = pinned;
-    this.#drawn = pinned;
     const heatMap = (name: keyof Four<unknown>) => {
       const { className, title, ...text } = MAP_TEXTS[name];
       return new HeatMap(
@@ -72,10 +70,12 @@ export class Pinned {
         element("h2", { id: "pinned-title" }, "B: the pinned settings"),
         button("Swap A and B", events.onSwap),
         button("Stop comparing", events.onStop),
+        this.#words,
+        this.#replaced,
+        alert,
       ),
-      alert,
       ...MAP_NAMES.map((name) => this.#maps[name].figure),
-      element("div", { class: "differences" }, this.#words, this.#replaced, this.#table.root),
+      this.#table.root,
     );
     this.#status = new Status(root, alert, events.onCancel);
     root.hidden = false;
@@ -102,11 +102,13 @@ export class Pinned {
     this.#showDifferences();
   }
 
-  /** What is on the screen is of another pin or head. */
+  /** What is on the screen is of another pin or head: no more than a backdrop. */
   fade(): void {
-    this.#root.setAttribute("aria-busy", "true");
+    this.#root.classList.add("faded");
+    this.#setBusy(true);
+    this.#picture = null;
     this.#summary = null;
-    this.#status.begin();
+    this.#showCell();
     this.#showDifferences();
   }
 
@@ -114,22 +116,30 @@ export class Pinned {
     this.#status.progress("Computing B", fraction);
   }
 
-  showPicture(picture: Picture, pinned: State): void {
+  showPicture(picture: Picture): void {
     this.#picture = picture;
-    this.#drawn = pinned;
+    this.#root.classList.remove("faded");
     this.#redraw();
   }
 
   showSummary(summary: Summary): void {
     this.#summary = summary;
-    this.#root.setAttribute("aria-busy", "false");
-    this.#status.end();
+    this.#setBusy(false);
     this.#showDifferences();
   }
 
   showStopped(message: string, onRetry: () => void): void {
-    this.#status.end();
-    this.#status.complain(`${message} B is not computed.`, "Try again", onRetry);
+    this.#setBusy(false);
+    this.#status.complain(`${message} B is not computed.`, "Try again", () => {
+      this.#setBusy(true);
+      onRetry();
+    });
+  }
+
+  #setBusy(busy: boolean): void {
+    this.#root.setAttribute("aria-busy", String(busy));
+    if (busy) this.#status.begin();
+    else this.#status.end();
   }
 
   /** The maps and numbers of A have changed. */
@@ -196,13 +206,13 @@ export class Pinned {
   async #data(map: keyof Four<unknown>) {
     const [look, picture] = [this.#look, this.#picture];
     if (!look || !picture) return null;
-    const parts = await mapJson(picture, this.#drawn, map, look.region);
+    const parts = await mapJson(picture, this.#pinned, map, look.region);
     return { name: this.#fileName(map, "json"), content: new Blob(parts, { type: "application/json" }) };
   }
 
   #fileName(map: keyof Four<unknown>, ending: string): string {
     const region = this.#look?.region ?? { query: 0, key: 0, size: 0 };
-    return `pinned-${mapFileName(this.#drawn, map, region, ending)}`;
+    return `pinned-${mapFileName(this.#pinned, map, region, ending)}`;
   }
 }
 
