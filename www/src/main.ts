@@ -1,5 +1,6 @@
 import posterUrl from "virtual:poster";
 import { Comparison } from "./comparison.ts";
+import { Figures } from "./figures/section.ts";
 import { bindHistory } from "./history.ts";
 import { OWN_ID } from "./lib/own.ts";
 import { decodePoster } from "./lib/poster.ts";
@@ -119,6 +120,10 @@ const session = new Session(client, {
   },
 });
 
+const figures = new Figures(byId("figures", HTMLElement), store.state, (...request) =>
+  session.figure(...request),
+);
+
 /** Of the last files; those before it, if they are still being read, are not wanted any more. */
 let drop = 0;
 
@@ -167,6 +172,7 @@ function show(state: State): void {
   showColours();
   session.update(state);
   comparison.show(state, pinReplacements);
+  figures.setState(state);
 }
 
 function logitsOf(state: State): string | null {
