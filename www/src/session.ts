@@ -4,19 +4,23 @@ import type { BackendReport } from "./lib/backend.ts";
 import { Latest } from "./lib/latest.ts";
 import type { OwnFacts } from "./lib/own.ts";
 import { CLUSTERS_ID, PRESETS } from "./lib/presets.ts";
-import type { CurvePoint, Picture, Summary } from "./lib/results.ts";
+import type { CurvePoint, Look, Picture, PictureSource, Summary } from "./lib/results.ts";
 import { curveKey, ownHead, pictureKey, type State } from "./lib/state.ts";
 import { coarseToFine, curveTemperatures } from "./lib/temperature.ts";
 import { summarize } from "./worker/analyse.ts";
 import { EngineClient, type EngineError } from "./worker/client.ts";
-import type { HeadSource, OwnFiles, Stage } from "./worker/protocol.ts";
+import type { HeadSource, OwnFiles, Progress, Stage } from "./worker/protocol.ts";
 
 export interface SessionEvents {
-  /** Device pixels of a side of a map, for pictures of the right size. */
-  resolution(): number;
+  /** What the maps show of a head. */
+  look(): Look;
   onPictureStart(): void;
   onProgress(stage: Stage, fraction: number): void;
-  onPicture(picture: Picture, state: State): void;
+  /** `source` tells more of it. */
+  onPicture(picture: Picture, state: State, source: PictureSource): void;
+  /** How much is done of what was asked about a picture. */
+  onPart(what: string, fraction: number): void;
+  onPartEnd(): void;
   /** Comes a moment after its picture. */
   onSummary(summary: Summary): void;
   /** Always follows `onPictureStart`. */
@@ -49,6 +53,7 @@ export class Session {
   #curve: { key: string; points: CurvePoint[]; controller: AbortController | null } | null = null;
   #curveTimer: ReturnType<typeof setTimeout> | undefined;
   #comparison: AbortController | null = null;
+  #writing = new AbortController();
 
   constructor(events: SessionEvents) {
     this.#events = events;
@@ -78,8 +83,10 @@ export class Session {
     if (this.#state) this.#requestPicture(this.#state);
   }
 
-  cancelPicture(): void {
+  /** Ends the picture that is computed, or the file that is written. */
+  cancel(): void {
     this.#latest.cancel();
+    this.#writing.abort();
   }
 
   cancelCurve(): void {
@@ -113,9 +120,9 @@ export class Session {
       try {
         const { onProgress } = this.#events;
         const asked = question(state);
-        const size = this.#events.resolution();
-        const picture = await this.#client.picture(sourceOf(state), asked, size, signal, onProgress);
-        this.#events.onPicture(picture, state);
+        const look = this.#events.look();
+        const picture = await this.#client.picture(sourceOf(state), asked, look, signal, onProgress);
+        this.#events.onPicture(picture, state, this.#sourceOfPicture(state));
         const { point, timing } = await this.#client.measure(sourceOf(state), asked, signal, onProgress);
         this.#events.onSummary(summarize(picture, point, timing, asked));
         void this.#compareBackends(state);
@@ -131,6 +138,35 @@ export class Session {
         this.#events.onPictureEnd();
       }
     });
+  }
+
+  #sourceOfPicture(state: State): PictureSource {
+    const head = sourceOf(state);
+    const asked = question(state);
+    // A picture under way has its own progress.
+    const telling = async <T>(what: string, work: (onProgress: Progress) => Promise<T>): Promise<T> => {
+      try {
+        return await work((_, fraction) => {
+          if (!this.#latest.busy) this.#events.onPart(what, fraction);
+        });
+      } finally {
+        if (!this.#latest.busy) this.#events.onPartEnd();
+      }
+    };
+    return {
+      grids: (region, size, signal) =>
+        telling("Computing this part", (onProgress) =>
+          this.#client.grids(head, asked, region, size, signal, onProgress),
+        ),
+      entry: (cell, signal) => this.#client.entry(head, asked, cell, signal),
+      json: (start, map, region) => {
+        this.#writing = new AbortController();
+        const { signal } = this.#writing;
+        return telling("Writing the numbers", (onProgress) =>
+          this.#client.json(head, asked, start, map, region, signal, onProgress),
+        );
+      },
+    };
   }
 
   /** After the picture, and never in its way. */

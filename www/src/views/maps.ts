@@ -1,20 +1,12 @@
 import { blockSize, crop, type Grid } from "../lib/aggregate.ts";
-import { cellAt, clampCell, type KeyPress, moveCell, startCell } from "../lib/cell.ts";
+import { Answers } from "../lib/answers.ts";
+import { cellAt, clampCell, type KeyPress, moveCell } from "../lib/cell.ts";
 import type { Theme } from "../lib/colour.ts";
-import { type Explanation, explain } from "../lib/explain.ts";
-import { mapFileName, mapJson } from "../lib/export.ts";
+import { mapFileName, mapJsonStart } from "../lib/export.ts";
 import { formatNumber } from "../lib/format.ts";
 import type { Poster } from "../lib/poster.ts";
 import { clampRegion, follow, isWhole, type Region, wholeRegion, zoomAbout, zoomKey } from "../lib/region.ts";
-import {
-  type Entry,
-  entryAt,
-  gridsOf,
-  measureAll,
-  type Picture,
-  type SizedGrids,
-  shrink,
-} from "../lib/results.ts";
+import { type Entry, type Look, measureAll, type Picture, type PictureSource } from "../lib/results.ts";
 import { type Maps as Four, pictureScales, type Scale } from "../lib/scale.ts";
 import { type Cell, DEFAULTS, type Span, type State, type Transform } from "../lib/state.ts";
 import type { Stats } from "../lib/stats.ts";
@@ -58,17 +50,34 @@ const TEXTS: Four<HeatMapText> = {
 
 const NAMES = ["exact", "lowRank", "sparse", "error"] as const;
 
+/** What stands on the screen may stay for so many milliseconds while the worker has not answered. */
+const GRACE_MS = { grids: 80, entry: 150 };
+
+/** What of an entry is to be said aloud. */
+export type Aloud = "numbers" | "explanation" | null;
+
 export interface MapsEvents {
   /**
-   * The cell under the cursor and its numbers, once they are known. `byHand`: the reader moved the cursor,
-   * rather than the picture under it changing.
+   * The cell under the cursor, once its numbers are known. `resting`: the cursor has been set there, rather than
+   * moving over the map. `aloud`: the reader went there by hand, or asked where it comes from.
    */
-  onEntry(entry: Entry | null, byHand: boolean): void;
-  /** The entry that the cursor rests on; `asked`: by a click or Enter, rather than passed on the way. */
-  onExplanation(explanation: Explanation | null, asked: boolean): void;
+  onEntry(entry: Entry | null, resting: boolean, aloud: Aloud): void;
+  /** Numbers are on their way. */
+  onReading(reading: boolean): void;
   /** The reader moved the cursor for good (click or keys), not only over the map. */
   onPick(cell: Cell): void;
   onView(view: Region | null, step: Step): void;
+  onError(error: unknown): void;
+}
+
+/** A picture on the screen, and what the worker tells of it besides. */
+interface Shown {
+  picture: Picture;
+  /** What it was computed for. */
+  state: State;
+  source: PictureSource;
+  grids: Answers<{ region: Region; size: number }, Four<Grid>>;
+  entries: Answers<Cell, Entry>;
 }
 
 /** The four maps: one picture, one cursor, colour scales that belong together. */
@@ -79,14 +88,15 @@ export class Maps {
   readonly #aggregation: HTMLElement;
   readonly #bar: ZoomBar;
   readonly #redraw = oncePerFrame(() => this.#draw());
-  #picture: Picture | null = null;
+  #shown: Shown | null = null;
   #poster: Poster | null = null;
-  #state = DEFAULTS;
+  #computing = false;
   #theme: Theme = "light";
   #transform: Transform = "log";
   #span: Span = "shared";
   #pinned: Cell | null = null;
   #hover: Cell | null = null;
+  #aloud: Aloud = null;
   #view: Region | null = null;
 
   constructor(root: HTMLElement, aggregation: HTMLElement, events: MapsEvents) {
@@ -125,26 +135,52 @@ export class Maps {
     );
   }
 
-  /** Device pixels of a side of a map. */
-  get resolution(): number {
-    return this.#maps.exact.resolution;
+  /** What a picture of a head should hold, so that the maps can be drawn at once. */
+  get look(): Look {
+    return { size: this.#maps.exact.resolution, view: this.#view, cell: this.#pinned };
+  }
+
+  /** A picture is computed. */
+  setComputing(computing: boolean): void {
+    this.#computing = computing;
+    this.#showBusy();
   }
 
   /** `example`: not what the reader asked for, only what there is to see until then. */
   showPoster(poster: Poster, example: boolean): void {
-    if (this.#picture) return;
+    if (this.#shown) return;
     this.#poster = poster;
     this.#root.classList.toggle("example", example);
     this.#redraw();
   }
 
   /** `state`: what the picture was computed for. */
-  showPicture(picture: Picture, state: State): void {
-    this.#picture = picture;
-    this.#state = state;
+  showPicture(picture: Picture, state: State, source: PictureSource): void {
+    this.cancel();
+    const onError = (error: unknown) => this.#events.onError(error);
+    const events = { onChange: this.#redraw, onError };
+    const grids: Shown["grids"] = new Answers(
+      ({ region, size }, signal) => source.grids(region, size, signal),
+      GRACE_MS.grids,
+      events,
+    );
+    const entries: Shown["entries"] = new Answers((cell, signal) => source.entry(cell, signal), GRACE_MS.entry, {
+      onChange: () => this.#showCell(),
+      onError,
+    });
+    const { view, entry } = picture;
+    if (view) grids.tell({ region: view.region, size: view.size }, view.grids);
+    entries.tell({ query: entry.query, key: entry.key }, entry);
+    this.#shown = { picture, state, source, grids, entries };
     this.#poster = null;
     this.#root.classList.remove("example");
     this.#redraw();
+  }
+
+  /** Ends what is being asked about the picture. */
+  cancel(): void {
+    this.#shown?.grids.cancel();
+    this.#shown?.entries.cancel();
   }
 
   setColours(theme: Theme, transform: Transform, span: Span): void {
@@ -163,62 +199,72 @@ export class Maps {
   setView(view: Region | null): void {
     if (view === this.#view) return;
     this.#view = view;
+    // Asked for now, it may be there when the frame is drawn.
+    if (this.#shown) this.#grids(this.#shown);
     this.#redraw();
   }
 
   #draw(): void {
-    const size = this.resolution;
-    if (size === 0) return;
+    if (this.#maps.exact.resolution === 0) return;
     const [region, tokens] = [this.#region(), this.#tokens()];
-    const whole = isWhole(region, tokens);
-    this.#root.classList.toggle("zoomed", !whole);
-    if (this.#picture) {
+    if (this.#shown) {
+      const { picture, grids } = this.#shown;
+      const shown = this.#grids(this.#shown) ?? (grids.late ? coarse(picture.grids, region, tokens) : null);
+      // What is on the screen is better than a flicker.
+      if (!shown) return;
       // Colours mean the same in every view: they are those of the whole matrices.
-      const { stats, ...grids } = this.#gridsOf(this.#picture, size);
-      const shown = whole ? grids : gridsOf(this.#picture, size, region);
+      const { stats } = picture.grids;
       this.#paint(shown, pictureScales(stats, this.#transform, this.#span), stats);
-      const block = blockSize(region.size, size);
-      this.#aggregation.textContent = block
-        ? `A pixel shows the largest of the ${block} entries beneath it; the cursor reads single ones.`
-        : "Every entry has its own pixels.";
+      this.#aggregation.textContent = this.#aggregationText(region);
     } else if (this.#poster) {
       const { grids, scales } = this.#poster;
-      const shown = {
-        exact: crop(grids.exact, region, tokens),
-        lowRank: crop(grids.lowRank, region, tokens),
-        sparse: crop(grids.sparse, region, tokens),
-        error: crop(grids.error, region, tokens),
-      };
-      this.#paint(shown, scales, measureAll(grids));
+      this.#paint(coarse(grids, region, tokens), scales, measureAll(grids));
     }
+    this.#root.classList.toggle("zoomed", !isWhole(region, tokens));
     for (const name of NAMES) this.#maps[name].showRange(region);
     this.#bar.show(region, tokens);
     this.#showCell();
+  }
+
+  /** Of what is in view; null until the worker has answered. */
+  #grids({ picture, grids }: Shown): Four<Grid> | null {
+    const [region, size] = [this.#region(), this.#maps.exact.resolution];
+    const atHand = isWhole(region, picture.tokens) && picture.grids.size === size;
+    const found = atHand ? picture.grids : grids.get({ region, size });
+    this.#showBusy();
+    return found;
+  }
+
+  #aggregationText({ size }: Region): string {
+    const block = blockSize(size, this.#maps.exact.resolution);
+    if (!block) return "Every entry has its own pixels.";
+    return `A pixel shows the largest of the ${block} entries beneath it; the cursor reads single ones.`;
+  }
+
+  #showBusy(): void {
+    const busy = this.#computing || (this.#shown?.grids.waiting ?? false);
+    this.#root.setAttribute("aria-busy", String(busy));
   }
 
   #paint(grids: Four<Grid>, scales: Four<Scale>, stats: Four<Stats>): void {
     for (const name of NAMES) this.#maps[name].draw(grids[name], scales[name], stats[name], this.#theme);
   }
 
-  /** Made by the worker, unless the maps have changed their size since. Kept between redraws. */
-  #gridsOf(picture: Picture, size: number): SizedGrids {
-    if (picture.grids.size !== size) picture.grids = shrink(picture, size);
-    return picture.grids;
-  }
-
   async #data(map: keyof Four<unknown>) {
-    if (!this.#picture) return null;
+    if (!this.#shown) return null;
+    const { picture, state, source } = this.#shown;
+    const region = this.#region();
     const name = this.#fileName(map, "json");
-    const parts = await mapJson(this.#picture, this.#state, map, this.#region());
-    return { name, content: new Blob(parts, { type: "application/json" }) };
+    const content = await source.json(mapJsonStart(picture, state, map, region), map, region);
+    return content && { name, content };
   }
 
   #fileName(map: keyof Four<unknown>, ending: string): string {
-    return mapFileName(this.#state, map, this.#region(), ending);
+    return mapFileName(this.#shown?.state ?? DEFAULTS, map, this.#region(), ending);
   }
 
   #tokens(): number {
-    return this.#picture?.tokens ?? this.#poster?.tokens ?? 1;
+    return this.#shown?.picture.tokens ?? this.#poster?.tokens ?? 1;
   }
 
   #region(): Region {
@@ -265,7 +311,7 @@ export class Maps {
   #cell(): Cell | null {
     if (this.#hover) return clampCell(this.#hover, this.#tokens());
     if (this.#pinned) return clampCell(this.#pinned, this.#tokens());
-    return this.#picture && startCell(this.#picture.sparse, this.#picture.tokens);
+    return this.#shown?.picture.start ?? null;
   }
 
   #setHover(cell: Cell | null): void {
@@ -273,27 +319,35 @@ export class Maps {
     this.#showCell();
   }
 
+  /** `asked`: where the entry comes from, by a click or Enter, rather than passed on the way. */
   #pick(cell: Cell, asked: boolean): void {
     this.#hover = null;
     this.#pinned = cell;
-    this.#showCell(true);
-    if (asked && this.#picture) {
-      this.#events.onExplanation(explain(this.#picture, cell.query, cell.key), true);
-    }
+    this.#aloud = asked ? "explanation" : "numbers";
+    this.#showCell();
     this.#events.onPick(cell);
   }
 
-  #showCell(byHand = false): void {
+  #showCell(): void {
     const cell = this.#cell();
-    const entry = cell && this.#picture && entryAt(this.#picture, cell.query, cell.key);
+    for (const name of NAMES) this.#maps[name].showCell(cell, this.#region());
+    const entries = this.#shown?.entries;
+    const entry = (cell && entries?.get(cell)) ?? null;
+    this.#events.onReading(entries?.waiting ?? false);
+    // A moment later there is one.
+    if (entries?.waiting && !entries.late) return;
     for (const name of NAMES) {
-      this.#maps[name].showCell(cell, this.#region());
       if (!entry) this.#maps[name].showValue("", null);
       else if (entry.masked) this.#maps[name].showValue("future", null);
       else this.#maps[name].showValue(formatNumber(entry[name]), entry[name]);
     }
-    this.#events.onEntry(entry, byHand);
-    if (!cell || !this.#picture) this.#events.onExplanation(null, false);
-    else if (!this.#hover) this.#events.onExplanation(explain(this.#picture, cell.query, cell.key), false);
+    this.#events.onEntry(entry, this.#hover === null, this.#aloud);
+    if (entry) this.#aloud = null;
   }
+}
+
+/** What a picture or a poster has of a region without asking anyone. */
+function coarse({ exact, lowRank, sparse, error }: Four<Grid>, region: Region, tokens: number): Four<Grid> {
+  const part = (grid: Grid) => (isWhole(region, tokens) ? grid : crop(grid, region, tokens));
+  return { exact: part(exact), lowRank: part(lowRank), sparse: part(sparse), error: part(error) };
 }

@@ -1,7 +1,7 @@
-import type { Explanation } from "../lib/explain.ts";
 import { formatCount, formatNumber } from "../lib/format.ts";
 import type { Entry } from "../lib/results.ts";
 import { element } from "./dom.ts";
+import type { Aloud } from "./maps.ts";
 
 /** A screen reader should hear where the cursor came to rest, not every cell on the way. */
 const REST_MS = 350;
@@ -24,8 +24,12 @@ export class Readout {
     this.#waiting = text;
   }
 
-  /** `speak`: the reader moved the cursor by keys or click, and wants to hear where it is. */
-  show(entry: Entry | null, speak: boolean): void {
+  setReading(reading: boolean): void {
+    this.#root.setAttribute("aria-busy", String(reading));
+  }
+
+  /** `aloud`: the reader moved the cursor by keys or click, and wants to hear where it is; or where the entry comes from. */
+  show(entry: Entry | null, aloud: Aloud): void {
     if (!entry) {
       this.#root.replaceChildren(element("span", { class: "term" }, this.#waiting));
       return;
@@ -55,12 +59,8 @@ export class Readout {
       element("span", { class: "hint for-mouse" }, "Click a map: arrow keys move, + and − or the wheel zoom"),
       element("span", { class: "hint for-touch" }, "Tap a map to read an entry, pinch to zoom"),
     );
-    if (speak) this.#speak(sentence(entry));
-  }
-
-  /** The reader asked where an entry comes from. */
-  speakExplanation(explanation: Explanation): void {
-    this.#speak(explanationSentence(explanation));
+    if (aloud === "numbers" || (aloud && entry.masked)) this.#speak(sentence(entry));
+    else if (aloud) this.#speak(explanationSentence(entry));
   }
 
   #speak(text: string): void {
@@ -84,7 +84,7 @@ function sentence(entry: Entry): string {
   );
 }
 
-function explanationSentence({ query, key, dot, logit, inSupport, ...weights }: Explanation): string {
+function explanationSentence({ query, key, dot, logit, inSupport, ...weights }: Entry): string {
   const { exact, lowRank, approximation, error } = weights;
   return (
     `Query ${query}, key ${key}: q times k is ${formatNumber(dot)}, the logit ${formatNumber(logit)}; ` +
