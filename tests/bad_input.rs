@@ -101,6 +101,15 @@ fn analyses_take_one_head() {
 }
 
 #[test]
+fn rows_that_are_not_there_are_named() {
+    let one = Inputs::normal(single(6, 8, 3, 3), 1.0, 2);
+    for (rows, shown) in [(2..2, "[2, 2]"), (4..7, "[4, 7]"), (7..9, "[7, 9]"), (0..usize::MAX, "[0, ")] {
+        let seen = analysis::decompose_rows(one.q(), one.k(), one.v(), &Options::default(), rows);
+        refuses(seen, "InvalidOption", &["rows", shown, "end <= 6"]);
+    }
+}
+
+#[test]
 fn options_out_of_range_are_named() {
     for value in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let text = value.to_string();

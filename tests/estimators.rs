@@ -62,6 +62,36 @@ fn decompositions_equal_the_reference() {
     assert!(tally.undecided * 50 <= tally.rows, "{tally:?}");
 }
 
+/// Bands that begin in the middle of what is computed together are the whole matrix to the bit.
+#[test]
+fn bands_of_rows_are_those_of_the_whole() {
+    let inputs = Inputs::normal(single(150, 170, 12, 5), 1.0, 8);
+    for causal in [false, true] {
+        for options in cases::estimators(170, 40, causal) {
+            let options = Options { key_lengths: causal.then(|| vec![140]), ..options };
+            let whole = analysis::decompose(inputs.q(), inputs.k(), inputs.v(), &options).unwrap();
+            let (mut entropy, mut entries) = (0.0, 0);
+            for rows in [0..1, 1..70, 70..71, 71..150] {
+                let seen =
+                    analysis::decompose_rows(inputs.q(), inputs.k(), inputs.v(), &options, rows.clone()).unwrap();
+                let part = rows.start * 170..rows.end * 170;
+                assert_eq!((seen.queries, seen.keys), (rows.len(), 170));
+                assert_eq!(seen.exact, whole.exact[part.clone()], "{options:?} {rows:?}");
+                assert_eq!(seen.low_rank, whole.low_rank[part.clone()], "{options:?} {rows:?}");
+                assert_eq!(seen.sparse, whole.sparse[part.clone()], "{options:?} {rows:?}");
+                assert_eq!(seen.approximation, whole.approximation[part.clone()], "{options:?} {rows:?}");
+                assert_eq!(seen.support, whole.support[part], "{options:?} {rows:?}");
+                assert_eq!(seen.log_normalizer, whole.log_normalizer[rows.clone()]);
+                assert_eq!(seen.exact_log_normalizer, whole.exact_log_normalizer[rows.clone()]);
+                entropy += seen.entropy * rows.len() as f64;
+                entries += seen.stats.support_entries;
+            }
+            assert!((entropy / 150.0 - whole.entropy).abs() < 1e-12);
+            assert_eq!(entries, whole.stats.support_entries);
+        }
+    }
+}
+
 /// low_rank is f(q).f(k) / Z on every visible pair, sparse the rest of the approximation, which is zero off the support.
 #[test]
 fn the_two_parts_are_what_they_are_called() {

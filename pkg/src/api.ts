@@ -7,6 +7,7 @@ import {
   copiedRobustPcaCall,
   readCall,
   readRobustPcaCall,
+  readRows,
   type Watch,
 } from "./inputs.js";
 import type { AttentionOptions, DecomposeOptions, RobustPcaOptions, SweepOptions } from "./options.js";
@@ -58,13 +59,15 @@ export class Scatterbrain {
     );
   }
 
-  /** The attention matrix of one head beside its estimate; batch and heads must be 1. */
+  /** The attention matrix of one head, or some of its rows, beside the estimate; batch and heads must be 1. */
   async decompose(options: DecomposeOptions): Promise<Decomposition> {
     this.#checkAlive();
     const call = readCall(options);
     checkSignal(call.signal);
-    const { q, k, v, options: rest } = call;
-    const task = core.task(({ Job }) => Job.decompose(q, k, v, rest));
+    const { q, k, v } = call;
+    const { rows, ...rest } = call.options;
+    const [start, end] = readRows(rows);
+    const task = core.task(({ Job }) => Job.decompose(q, k, v, rest, start, end));
     return this.#finish(task, call) as Promise<Decomposition>;
   }
 

@@ -56,6 +56,19 @@ export function readRobustPcaCall(given: unknown): RobustPcaCall {
   return { ...rest, q: readTensor("q", q), k: readTensor("k", k) };
 }
 
+/** From which row to before which; without an end to the last one. The module knows how many there are. */
+export function readRows(rows: unknown): [start: number, end?: number] {
+  if (rows === undefined) return [0];
+  if (!Array.isArray(rows) || rows.length !== 2) {
+    throw unexpected("InvalidOption", "rows", describe(rows), "an array of two whole numbers, [start, end]");
+  }
+  for (const [i, row] of rows.entries()) {
+    if (Number.isInteger(row) && 0 <= row && row <= MAX_SIZE) continue;
+    throw unexpected("InvalidOption", `rows[${i}]`, describe(row), `a whole number from 0 to ${MAX_SIZE}`);
+  }
+  return rows as [number, number];
+}
+
 /** A copy that does not change with what the caller holds. */
 export function copiedCall({ q, k, v, options, ...watch }: Call): Call {
   return withMemory("a copy of the tensors", () => {

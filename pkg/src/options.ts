@@ -234,7 +234,15 @@ export interface AttentionOptions extends CommonOptions {
 }
 
 /** Options of `decompose`: one head of one sequence. */
-export type DecomposeOptions = AttentionOptions;
+export interface DecomposeOptions extends AttentionOptions {
+  /**
+   * Only these rows, from the first number to before the second, counted from 0: a matrix too large to be held can be
+   * looked at band by band. Entries are those of the whole to the bit. Default: all.
+   *
+   * @example [0, 512]
+   */
+  rows?: readonly [start: number, end: number] | undefined;
+}
 
 /**
  * Options of `sweep`. With a GPU the first of several temperatures is computed on both, and the faster one computes the rest; it is

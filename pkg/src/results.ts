@@ -44,6 +44,7 @@ export interface AttentionResult {
  * [queries, keys]; `sparse` + `lowRank` = `approximation`, whose rows sum to 1, as do those of `exact`.
  */
 export interface Decomposition {
+  /** Rows of the matrices: all queries, or as many as `rows` asked for. */
   queries: number;
   keys: number;
   /** The attention matrix. */
@@ -56,9 +57,9 @@ export interface Decomposition {
   approximation: Float32Array<ArrayBuffer>;
   /** 1 where the entry is in the support, else 0. */
   support: Uint8Array<ArrayBuffer>;
-  /** Mean entropy of the rows of `exact`, in nats; at most ln(keys). */
+  /** Mean entropy of these rows of `exact`, in nats; at most ln(keys). */
   entropy: number;
-  /** |O - Ô| / |O| in the Frobenius norm, O being the exact output. */
+  /** |O - Ô| / |O| in the Frobenius norm, O being the exact output of these rows. */
   relativeError: number;
   /** Natural logarithm of each row's sum in the estimate, -Infinity for an empty row. */
   logNormalizer: Float64Array<ArrayBuffer>;

@@ -270,7 +270,17 @@ table("decompose", oneHead, [
   ["two heads", tensors({ heads: 2, queries: 2, dim: 1 }), "InvalidShape", "shape.heads: 2,", "1"],
   ["wrong length", { q: new Float32Array(1) }, "InvalidShape", "q.length", "1", "24"],
   ["unknown method", { method: "best" }, "InvalidOption", 'method: "best",'],
+  ["one number for rows", { rows: 3 }, "InvalidOption", "rows: 3,", "[start, end]"],
+  ["one row number", { rows: [3] }, "InvalidOption", "rows: an array,", "[start, end]"],
+  ["negative row", { rows: [-1, 3] }, "InvalidOption", "rows[0]: -1,"],
+  ["fractional row", { rows: [0, 2.5] }, "InvalidOption", "rows[1]: 2.5,"],
+  ["rows of text", { rows: [0, "2"] }, "InvalidOption", 'rows[1]: "2",'],
+  ["no rows", { rows: [3, 3] }, "InvalidOption", "rows: [3, 3],", "start < end <= 6"],
+  ["rows the wrong way round", { rows: [4, 2] }, "InvalidOption", "rows: [4, 2],"],
+  ["rows beyond the queries", { rows: [0, 7] }, "InvalidOption", "rows: [0, 7],", "6"],
 ]);
+
+test("attention: rows are decompose's", () => refuses(sb.attention({ ...good, rows: [0, 1] }), "InvalidOption", "rows"));
 
 const sweep = { ...oneHead, temperatures: [1], methods: ["exact"] };
 table("sweep", sweep, [

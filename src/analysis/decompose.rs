@@ -18,7 +18,7 @@ use crate::support::{Rows, Support};
 /// Matrices `[queries, keys]`, row-major, each row divided by the normaliser that makes it sum to 1.
 #[derive(Debug, Clone)]
 pub struct Decomposition {
-    /// Query tokens.
+    /// Rows that were asked for: all query tokens, or some.
     pub queries: usize,
     /// Key tokens.
     pub keys: usize,
@@ -32,9 +32,9 @@ pub struct Decomposition {
     pub approximation: Vec<f32>,
     /// 1 where the entry is in the support.
     pub support: Vec<u8>,
-    /// Mean over rows of `-Σ p ln p` of the exact matrix, in nats.
+    /// Mean over these rows of `-Σ p ln p` of the exact matrix, in nats.
     pub entropy: f64,
-    /// `|O - Ô|_F / |O|_F` of the outputs.
+    /// `|O - Ô|_F / |O|_F` of the outputs of these rows.
     pub relative_error: f64,
     /// ln Z of each row of the estimator; -inf for rows without mass. `approximation · exp(log_normalizer)` is the
     /// unnormalised estimate of `exp(logit)`.
@@ -51,6 +51,8 @@ pub struct Decompose<D> {
     plan: Plan,
     inputs: Inputs<D>,
     parts: Option<Parts>,
+    queries: Range<usize>,
+    /// The next one.
     query: usize,
     error: RelativeError,
     entropy: f64,
@@ -89,8 +91,24 @@ struct Matrices {
 /// # Errors
 /// Those of [`attention`](crate::attention()), and [`Error::InvalidShape`] unless there is one sequence with one head.
 pub fn decompose(q: TensorView, k: TensorView, v: TensorView, options: &Options) -> Result<Decomposition> {
+    let shape = Shape::of(q, k, v)?;
+    decompose_rows(q, k, v, options, 0..shape.queries)
+}
+
+/// As [`decompose`], but only the rows of `queries`, whose entries are the same to the bit: a large matrix can be looked at
+/// band by band. Each call prepares the head anew, which takes O(queries + keys).
+///
+/// # Errors
+/// Those of [`decompose`], and [`Error::InvalidOption`] unless there are such queries.
+pub fn decompose_rows(
+    q: TensorView,
+    k: TensorView,
+    v: TensorView,
+    options: &Options,
+    queries: Range<usize>,
+) -> Result<Decomposition> {
     let plan = Plan::new(Shape::of(q, k, v)?, options)?;
-    let mut work = Decompose::new(plan, Inputs { q: q.data, k: k.data, v: v.data })?;
+    let mut work = Decompose::new(plan, Inputs { q: q.data, k: k.data, v: v.data }, queries)?;
     while !work.is_done() {
         work.step()?;
     }
@@ -98,15 +116,20 @@ pub fn decompose(q: TensorView, k: TensorView, v: TensorView, options: &Options)
 }
 
 impl<D: Deref<Target = [f32]>> Decompose<D> {
-    /// Checks the data and takes the memory. Errors as for [`decompose`].
-    pub fn new(plan: Plan, inputs: Inputs<D>) -> Result<Decompose<D>> {
+    /// Checks everything and takes the memory. Errors as for [`decompose_rows`].
+    pub fn new(plan: Plan, inputs: Inputs<D>, queries: Range<usize>) -> Result<Decompose<D>> {
         let shape = plan.shape;
         shape.check_one_head()?;
+        if queries.is_empty() || queries.end > shape.queries {
+            let expected = format!("[start, end], 0 <= start < end <= {}", shape.queries);
+            return Err(Error::option("rows", format!("[{}, {}]", queries.start, queries.end), expected));
+        }
         inputs.check(&plan)?;
+        let count = queries.len();
         let matrix = || -> Result<Vec<f32>> {
-            let entries = shape.queries.checked_mul(shape.keys).ok_or(Error::OutOfMemory {
+            let entries = count.checked_mul(shape.keys).ok_or(Error::OutOfMemory {
                 what: "a matrix of queries x keys",
-                bytes: shape.queries as u64 * shape.keys as u64 * size_of::<f32>() as u64,
+                bytes: count as u64 * shape.keys as u64 * size_of::<f32>() as u64,
             })?;
             memory::filled("a matrix of queries x keys", entries, 0.0)
         };
@@ -115,13 +138,14 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
             low_rank: matrix()?,
             sparse: matrix()?,
             approximation: matrix()?,
-            support: memory::filled("the support mask", shape.queries * shape.keys, 0)?,
-            log_normalizer: vec![f64::NEG_INFINITY; shape.queries],
-            exact_log_normalizer: vec![f64::NEG_INFINITY; shape.queries],
+            support: memory::filled("the support mask", count * shape.keys, 0)?,
+            log_normalizer: vec![f64::NEG_INFINITY; count],
+            exact_log_normalizer: vec![f64::NEG_INFINITY; count],
         };
         Ok(Decompose {
             // A sequence without keys has nothing to compute.
-            query: if plan.key_lengths[0] == 0 { shape.queries } else { 0 },
+            query: if plan.key_lengths[0] == 0 { queries.end } else { queries.start },
+            queries,
             plan,
             inputs,
             parts: None,
@@ -138,12 +162,12 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
 
     /// Whether every row is done.
     pub fn is_done(&self) -> bool {
-        self.query == self.plan.shape.queries
+        self.query == self.queries.end
     }
 
     /// Share of the work done, from 0 to 1.
     pub fn fraction(&self) -> f64 {
-        self.query as f64 / self.plan.shape.queries as f64
+        (self.query - self.queries.start) as f64 / self.queries.len() as f64
     }
 
     /// Does one piece of work: prepares the head, or computes up to 64 rows. Does nothing when done.
@@ -153,7 +177,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
     pub fn step(&mut self) -> Result<()> {
         let start = Instant::now();
         if let Some(mut parts) = self.parts.take() {
-            let block = self.query..self.plan.shape.queries.min(self.query + BLOCK);
+            let block = self.query..self.queries.end.min(self.query + BLOCK);
             self.query = block.end;
             self.compute(&mut parts, block)?;
             self.parts = Some(parts);
@@ -166,25 +190,25 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
 
     /// The matrices and numbers.
     pub fn finish(self) -> Decomposition {
-        let Decompose { plan, matrices, entropy, error, support_entries, clusters, milliseconds, .. } = self;
-        let shape = plan.shape;
+        let Decompose { plan, queries, matrices, entropy, error, support_entries, clusters, milliseconds, .. } = self;
+        let (count, keys) = (queries.len(), plan.shape.keys);
         let phases = vec![Phase { name: "decompose", milliseconds }];
         Decomposition {
-            queries: shape.queries,
-            keys: shape.keys,
+            queries: count,
+            keys,
             exact: matrices.exact,
             low_rank: matrices.low_rank,
             sparse: matrices.sparse,
             approximation: matrices.approximation,
             support: matrices.support,
-            entropy: entropy / shape.queries as f64,
+            entropy: entropy / count as f64,
             relative_error: error.value(),
             log_normalizer: matrices.log_normalizer,
             exact_log_normalizer: matrices.exact_log_normalizer,
             stats: Stats {
                 milliseconds,
                 support_entries,
-                peak_bytes: plan.peak_bytes() + 17 * shape.queries as u64 * shape.keys as u64,
+                peak_bytes: plan.peak_bytes() + 17 * count as u64 * keys as u64,
                 phases,
                 ..Stats::of(&plan, &plan.whole(), clusters)
             },
@@ -225,8 +249,11 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
             }
             for query in first..last {
                 let (n, lane) = (query - block.start, query - first);
-                let row =
-                    RowInputs { query, logits: &logits[lane * head.keys..][..head.visible(query)], stats: stats[n] };
+                let row = RowInputs {
+                    index: query - self.queries.start,
+                    logits: &logits[lane * head.keys..][..head.visible(query)],
+                    stats: stats[n],
+                };
                 self.entropy += row.stats.entropy;
                 let exact_row = &exact_output[n * dim..(n + 1) * dim];
                 if let Some(clustered) = clustered {
@@ -256,7 +283,8 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
 
 /// A row's exact side.
 struct RowInputs<'a> {
-    query: usize,
+    /// In the matrices.
+    index: usize,
     /// Of the visible keys.
     logits: &'a [f32],
     stats: RowStats,
@@ -266,7 +294,7 @@ impl Matrices {
     /// A row of exact attention: all of it is the sparse part.
     fn all_exact(&mut self, row: &RowInputs, keys: usize) {
         let range = self.exact_row(row, keys);
-        self.log_normalizer[row.query] = row.stats.log_normalizer;
+        self.log_normalizer[row.index] = row.stats.log_normalizer;
         self.approximation[range.clone()].copy_from_slice(&self.exact[range.clone()]);
         self.sparse[range.clone()].copy_from_slice(&self.exact[range.clone()]);
         self.support[range].fill(1);
@@ -275,7 +303,7 @@ impl Matrices {
     /// A row of clusters and single keys.
     fn clustered(&mut self, row: &RowInputs, keys: usize, clustered: &Clustered, result: ClusteredRow) {
         let range = self.exact_row(row, keys);
-        self.log_normalizer[row.query] = result.log_normalizer;
+        self.log_normalizer[row.index] = result.log_normalizer;
         clustered.for_each_key(|key, share| {
             let at = range.start + key as usize;
             let weight = (share.log_weight - result.log_normalizer).exp();
@@ -291,9 +319,9 @@ impl Matrices {
     }
 
     fn exact_row(&mut self, row: &RowInputs, keys: usize) -> Range<usize> {
-        let start = row.query * keys;
+        let start = row.index * keys;
         let range = start..start + row.logits.len();
-        self.exact_log_normalizer[row.query] = row.stats.log_normalizer;
+        self.exact_log_normalizer[row.index] = row.stats.log_normalizer;
         exp_relative(row.logits, row.stats.log_normalizer, &mut self.exact[range.clone()]);
         range
     }
@@ -308,7 +336,7 @@ impl Matrices {
         result: RowResult,
     ) {
         let range = self.exact_row(row, keys);
-        self.log_normalizer[row.query] = result.log_normalizer;
+        self.log_normalizer[row.index] = result.log_normalizer;
         let visible = range.len();
         let low = &mut self.low_rank[range.clone()];
         match low_rank {

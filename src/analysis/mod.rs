@@ -8,7 +8,7 @@ mod robust_pca;
 mod sweep;
 
 pub use attention_matrix::attention_matrix;
-pub use decompose::{Decompose, Decomposition, decompose};
+pub use decompose::{Decompose, Decomposition, decompose, decompose_rows};
 pub use regimes::{ClusteredTokens, Regime};
 #[cfg(feature = "wasm-robust-pca")]
 pub(crate) use robust_pca::MAX_ITERATIONS;

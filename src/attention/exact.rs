@@ -47,8 +47,8 @@ impl Exact {
         Ok(Exact { keys: Panels::from_columns("keys, transposed", &head.k, head.keys, head.dim, 1.0)? })
     }
 
-    /// Writes the rows of `queries` to `out` `[queries, value_dim]`: at most [`BLOCK`] of them, starting at a
-    /// multiple of 16. O(queries · keys · (dim + value_dim)).
+    /// Writes the rows of `queries` to `out` `[queries, value_dim]`: at most [`BLOCK`] of them. O(queries · keys ·
+    /// (dim + value_dim)).
     pub fn rows(&self, head: &Head, queries: Range<usize>, out: &mut [f32]) {
         let lanes = self.pass::<false>(head, queries);
         for (n, out) in out.chunks_exact_mut(head.value_dim).enumerate() {
@@ -80,7 +80,7 @@ impl Exact {
     }
 
     fn pass<const STATS: bool>(&self, head: &Head, queries: Range<usize>) -> Vec<Lane16> {
-        debug_assert!(queries.start.is_multiple_of(LANES) && queries.len() <= BLOCK);
+        debug_assert!(queries.len() <= BLOCK);
         let mut lanes: Vec<Lane16> = queries.clone().step_by(LANES).map(|first| Lane16::new(head, first)).collect();
         let mut logits = [[0.0; LANES]; TILE];
         let visible = head.visible(queries.end - 1);

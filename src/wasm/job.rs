@@ -49,10 +49,18 @@ impl Job {
         Ok(Job(Work::Attention(Box::new(Run::part(plan, index, count, inputs(q, k, v)?)?))))
     }
 
-    /// Starts the dense decomposition of one head.
-    pub fn decompose(q: &Float32Array, k: &Float32Array, v: &Float32Array, options: &JsValue) -> Result<Job> {
+    /// Starts the dense decomposition of one head: of its rows from `start` to before `end`, without one to the last.
+    pub fn decompose(
+        q: &Float32Array,
+        k: &Float32Array,
+        v: &Float32Array,
+        options: &JsValue,
+        start: usize,
+        end: Option<usize>,
+    ) -> Result<Job> {
         let plan = plan(options)?;
-        Ok(Job(Work::Decompose(Box::new(Decompose::new(plan, inputs(q, k, v)?)?))))
+        let rows = start..end.unwrap_or(plan.shape.queries);
+        Ok(Job(Work::Decompose(Box::new(Decompose::new(plan, inputs(q, k, v)?, rows)?))))
     }
 
     /// Starts a sweep over temperatures and methods.

@@ -5,9 +5,10 @@ import { afterAll, afterEach, beforeAll, expect, inject } from "vitest";
 import { clusterHead } from "../src/lib/clusters.ts";
 import { type Head, headFromSafetensors } from "../src/lib/head.ts";
 import { presetById } from "../src/lib/presets.ts";
+import { commonOptions } from "../src/lib/request.ts";
 import { DEFAULTS, type State } from "../src/lib/state.ts";
 import { encodeState } from "../src/lib/url-state.ts";
-import { curvePoint, decompose } from "../src/worker/analyse.ts";
+import { curvePoint } from "../src/worker/analyse.ts";
 
 /** How every test of the project starts Chromium. */
 const { binary, args } = JSON.parse(readFileSync(new URL("../../webdriver.json", import.meta.url), "utf8"))[
@@ -106,8 +107,9 @@ export async function curveDone(page: Page): Promise<void> {
   await page.waitForSelector('#curve[data-state="done"]', { timeout: 45_000 });
 }
 
-/** The numbers that the page shows, in full. */
+/** The numbers that the page shows, in full. Those under the cursor come from the worker. */
 export async function numbers(page: Page) {
+  await page.waitForSelector('#readout:not([aria-busy="true"])');
   return page.evaluate(() => {
     const value = (selector: string) => {
       const text = document.querySelector<HTMLElement>(selector)?.dataset.value;
@@ -140,23 +142,28 @@ export async function numbers(page: Page) {
 export async function expectedNumbers(state: State, query: number, key: number, head = headOf(state)) {
   const sb = await load();
   try {
-    const picture = await decompose(sb, head, state, 1);
+    const options = {
+      ...commonOptions(state, head),
+      method: "scatterbrain",
+      temperature: state.temperature,
+    } as const;
+    const row = await sb.decompose({ ...options, rows: [query, query + 1] });
+    const { stats } = await sb.attention(options);
     const { errors, entropy } = await curvePoint(sb, head, state, state.temperature);
-    const at = query * head.tokens + key;
-    const { exact, lowRank, sparse, approximation, error, support, supportPerRow, features } = picture;
+    const [exact, approximation] = [row.exact[key] as number, row.approximation[key] as number];
     return {
       query,
       key,
-      exact: exact[at] as number,
-      lowRank: lowRank[at] as number,
-      sparse: sparse[at] as number,
-      error: error[at] as number,
-      approximation: approximation[at] as number,
-      inSupport: String(support[at] === 1),
+      exact,
+      lowRank: row.lowRank[key] as number,
+      sparse: row.sparse[key] as number,
+      error: approximation - exact,
+      approximation,
+      inSupport: String(row.support[key] === 1),
       errors,
       entropy,
-      supportPerRow,
-      features,
+      supportPerRow: stats.supportEntries / head.tokens,
+      features: stats.features,
     };
   } finally {
     sb.dispose();

@@ -226,7 +226,7 @@ describe("a bad file", () => {
     [/q\[1, 0\] is not a number/, { "a.csv": text("1,2\nnan,3") }],
     [/json: this is not JSON/, { "a.json": text("{") }],
     [/as many keys as queries/, { "q.csv": csv(q), "k.csv": text("1,2,3,4,5,6,7,8") }],
-    [/there are 4097 tokens, and the maps show 4096/, { "a.csv": text("1\n".repeat(4097)) }],
+    [/there are 4098 tokens, and the maps show 4097/, { "a.csv": text("1\n".repeat(4098)) }],
     [/Several files must be one matrix each/, { "a.csv": csv(q), "b.csv": csv(k) }],
   ];
 

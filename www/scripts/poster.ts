@@ -9,7 +9,8 @@ import type { CurvePoint } from "../src/lib/results.ts";
 import { pictureScales, position } from "../src/lib/scale.ts";
 import { DEFAULTS } from "../src/lib/state.ts";
 import { curveTemperatures } from "../src/lib/temperature.ts";
-import { curvePoint, decompose, summarize } from "../src/worker/analyse.ts";
+import { curvePoint, summarize } from "../src/worker/analyse.ts";
+import { Matrices } from "../src/worker/matrices.ts";
 
 const ID = "virtual:poster";
 const RESOLVED = `\0${ID}`;
@@ -66,7 +67,7 @@ async function makePoster(load: () => Promise<{ load: typeof Load }>): Promise<U
   const head = headFromSafetensors(new Uint8Array(await readFile(path)).buffer);
   const sb = await (await load()).load();
   try {
-    const picture = await decompose(sb, head, DEFAULTS, SIZE);
+    const picture = await new Matrices(sb, head, DEFAULTS).picture({ size: SIZE, view: null, cell: null });
     const curve: CurvePoint[] = [];
     for (const temperature of curveTemperatures()) {
       curve.push(await curvePoint(sb, head, DEFAULTS, temperature));

@@ -1,10 +1,10 @@
 import { pinnedState, sameHead, sameQuestion, swap } from "./lib/pin.ts";
 import { questionOf } from "./lib/request.ts";
-import type { Entry, Summary } from "./lib/results.ts";
+import type { Entry, Look, Summary } from "./lib/results.ts";
 import type { Cell, Replacement, State } from "./lib/state.ts";
 import { PinnedSession } from "./pinned-session.ts";
 import { byId } from "./views/dom.ts";
-import type { Look, MapCursor } from "./views/maps.ts";
+import type { Drawing, MapCursor } from "./views/maps.ts";
 import { Pinned } from "./views/pinned.ts";
 import type { EngineClient } from "./worker/client.ts";
 
@@ -12,6 +12,9 @@ export interface ComparisonEvents {
   cursor: MapCursor;
   onChange(state: State): void;
 }
+
+/** Without a view. */
+const NOTHING: Look = { size: 1, view: null, cell: null };
 
 /** Settings that stay, B, beside those that the controls change, A: pinned, computed, shown and let go again. */
 export class Comparison {
@@ -24,7 +27,7 @@ export class Comparison {
   #view: Pinned | null = null;
   #state: State;
   /** Kept for a view that is made later than they come. */
-  #look: Look | null = null;
+  #drawing: Drawing | null = null;
   #cell: Cell | null = null;
   #summary: [Summary, State] | null = null;
 
@@ -32,15 +35,17 @@ export class Comparison {
     this.#state = state;
     this.#events = events;
     this.#session = new PinnedSession(client, {
-      resolution: () => this.#view?.resolution ?? 1,
+      look: () => this.#view?.look ?? NOTHING,
       onStale: () => this.#view?.fade(),
       onProgress: (fraction) => this.#view?.progress(fraction),
-      onPicture: (picture) => this.#view?.showPicture(picture),
+      onPicture: (...shown) => this.#view?.showPicture(...shown),
+      onPart: (what, fraction) => this.#view?.showPart(what, fraction),
+      onPartEnd: () => this.#view?.endPart(),
       onSummary: (summary) => {
         this.#view?.showSummary(summary);
         this.#showWords();
       },
-      onStopped: (message) => this.#view?.showStopped(message, () => this.#session.retry()),
+      onStopped: (message) => this.#view?.showStopped(message),
     });
     this.#pin.addEventListener("click", () => this.#pinSettings());
     this.#goTo.addEventListener("click", () => {
@@ -75,9 +80,9 @@ export class Comparison {
     this.#showWords();
   }
 
-  setLook(look: Look): void {
-    this.#look = look;
-    this.#view?.setLook(look);
+  setDrawing(drawing: Drawing): void {
+    this.#drawing = drawing;
+    this.#view?.setDrawing(drawing);
   }
 
   setCell(cell: Cell | null): void {
@@ -106,8 +111,9 @@ export class Comparison {
         this.#pin.focus();
       },
       onCancel: () => this.#session.cancel(),
+      onRetry: () => this.#session.retry(),
     });
-    if (this.#look) this.#view.setLook(this.#look);
+    if (this.#drawing) this.#view.setDrawing(this.#drawing);
     this.#view.setCell(this.#cell);
     return this.#view;
   }

@@ -1,7 +1,7 @@
 import { presetById } from "./lib/presets.ts";
 
 /** The captured heads as files of the built page. Addresses only: a head is fetched when it is chosen. */
-const files = import.meta.glob<string>("../../data/heads/*-102[45]-*.safetensors", {
+const files = import.meta.glob<string>("../../data/heads/*.safetensors", {
   query: "?url",
   import: "default",
   eager: true,

@@ -33,7 +33,7 @@ import { Status } from "./views/status.ts";
 import { showErrors, showFacts } from "./views/summary.ts";
 import { TemperatureControl } from "./views/temperature-control.ts";
 import { ThemeSwitch } from "./views/theme.ts";
-import { EngineClient } from "./worker/client.ts";
+import { EngineClient, type EngineError } from "./worker/client.ts";
 
 const store = new Store(decodeState(location.search));
 /** So many points already show the shape of the curve. */
@@ -55,17 +55,21 @@ const mapsRoot = byId("maps", HTMLElement);
 const readout = new Readout(byId("readout", HTMLElement), byId("live", HTMLElement));
 const explained = new Explained(byId("explained", HTMLElement));
 const maps = new Maps(mapsRoot, byId("aggregation", HTMLElement), {
-  onEntry: (entry, byHand) => readout.show(entry, byHand, comparison.entry),
-  onExplanation: (explanation, asked) => {
-    explained.show(explanation);
-    if (explanation && asked) readout.speakExplanation(explanation, comparison.entry);
+  onEntry: (entry, resting, aloud) => {
+    readout.show(entry, aloud, () => comparison.entry);
+    if (resting) explained.show(entry);
   },
+  onReading: (reading) => readout.setReading(reading),
   onPick: (cell) => change({ cell }, "replace"),
   onView: (view, step) => change({ view }, step),
-  onLook: (look) => comparison.setLook(look),
+  onError: (error) => complainOfPart(error),
+  onDraw: (drawing) => comparison.setDrawing(drawing),
   onCell: (cell) => comparison.setCell(cell),
 });
-const status = new Status(mapsRoot, byId("alert", HTMLElement), () => session.cancelPicture());
+const status = new Status(mapsRoot, byId("alert", HTMLElement), () => {
+  session.cancel();
+  maps.cancel();
+});
 const curve = new Curve(byId("curve", HTMLElement), {
   onTemperature: (temperature) => change({ temperature }, "replace"),
   onCancel: () => session.cancelCurve(),
@@ -91,20 +95,25 @@ const comparison = new Comparison(store.state, client, {
 });
 
 const session = new Session(client, {
-  resolution: () => maps.resolution,
+  look: () => maps.look,
   onPictureStart: () => {
     status.begin();
     comparison.hold();
-    mapsRoot.setAttribute("aria-busy", "true");
+    maps.setComputing(true);
   },
   onProgress: (stage, fraction) =>
     status.progress(stage === "loading" ? "Loading the head" : "Computing", fraction),
-  onPicture: (picture, state) => maps.showPicture(picture, state),
+  onPicture: (picture, state, source) => {
+    readout.setWaiting("The numbers are on their way.");
+    maps.showPicture(picture, state, source);
+  },
+  onPart: (what, fraction) => status.aside(what, fraction),
+  onPartEnd: () => status.end(),
   onSummary: showSummary,
   onPictureEnd: () => {
     status.end();
     comparison.release();
-    mapsRoot.setAttribute("aria-busy", "false");
+    maps.setComputing(false);
   },
   onBackend: (report, fraction) => backendNote.show(store.state.backend, report, fraction),
   onBackendError: ({ message }) => backendNote.complain(message),
@@ -140,6 +149,12 @@ async function takeFiles(files: File[]): Promise<void> {
   } finally {
     if (id === drop) ownControls.showReading(null);
   }
+}
+
+function complainOfPart(error: unknown): void {
+  const { code, message } = error as EngineError;
+  if (code === "Aborted") return;
+  status.complain(`${message} The maps show what was computed last.`, "Try again", () => session.retry());
 }
 
 function askForFile(text: string): void {

@@ -1,18 +1,18 @@
 import { pinnedState } from "./lib/pin.ts";
 import { questionOf } from "./lib/request.ts";
-import type { Picture, Summary } from "./lib/results.ts";
+import type { Look, Picture, PictureSource, Summary } from "./lib/results.ts";
 import { pictureKey, type State } from "./lib/state.ts";
-import { sourceOf } from "./session.ts";
+import { type PartEvents, PictureParts, sourceOf } from "./picture-parts.ts";
 import { summarize } from "./worker/analyse.ts";
 import type { EngineClient, EngineError } from "./worker/client.ts";
 
-export interface PinnedEvents {
-  /** Device pixels of a side of a map. */
-  resolution(): number;
+export interface PinnedEvents extends PartEvents {
+  /** What the maps show of a head. */
+  look(): Look;
   /** What is on the screen belongs to another pin or another head; the new picture follows. */
   onStale(): void;
   onProgress(fraction: number): void;
-  onPicture(picture: Picture, state: State): void;
+  onPicture(picture: Picture, state: State, source: PictureSource): void;
   /** Comes a moment after its picture. */
   onSummary(summary: Summary): void;
   /** It was cancelled, or failed: nothing more comes before `retry`. */
@@ -36,6 +36,7 @@ const REST_MS = 120;
  */
 export class PinnedSession {
   readonly #client: EngineClient;
+  readonly #parts: PictureParts;
   readonly #events: PinnedEvents;
   #wanted: Wanted | null = null;
   #controller: AbortController | null = null;
@@ -45,6 +46,7 @@ export class PinnedSession {
   constructor(client: EngineClient, events: PinnedEvents) {
     this.#client = client;
     this.#events = events;
+    this.#parts = new PictureParts(client, events);
   }
 
   update(state: State): void {
@@ -71,12 +73,14 @@ export class PinnedSession {
   }
 
   retry(): void {
-    if (this.#wanted) this.#wanted.over = false;
+    if (this.#wanted) Object.assign(this.#wanted, { picture: null, over: false });
     this.#startSoon();
   }
 
+  /** Ends the picture that is computed, or the file that is written. */
   cancel(): void {
-    if (this.#wanted) this.#stop(this.#wanted, "Cancelled.");
+    this.#parts.cancel();
+    if (this.#wanted && !this.#wanted.over) this.#stop(this.#wanted, "Cancelled.");
     clearTimeout(this.#timer);
     this.#controller?.abort();
   }
@@ -104,13 +108,13 @@ export class PinnedSession {
       if (!signal.aborted) this.#events.onProgress(fraction);
     };
     try {
-      const size = this.#events.resolution();
+      const look = this.#events.look();
       const picture =
-        wanted.picture ?? (await this.#client.picture(source, question, size, signal, progress));
+        wanted.picture ?? (await this.#client.picture(source, question, look, signal, progress));
       if (wanted !== this.#wanted || wanted.over) return;
       if (!wanted.picture) {
         wanted.picture = picture;
-        this.#events.onPicture(picture, state);
+        this.#events.onPicture(picture, state, this.#parts.of(state));
       }
       const { point, timing } = await this.#client.measure(source, question, signal, () => {});
       if (signal.aborted) return;

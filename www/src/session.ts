@@ -3,21 +3,23 @@ import { headUrl } from "./head-files.ts";
 import type { BackendReport } from "./lib/backend.ts";
 import { Latest } from "./lib/latest.ts";
 import type { OwnFacts } from "./lib/own.ts";
-import { CLUSTERS_ID, PRESETS } from "./lib/presets.ts";
+import { PRESETS } from "./lib/presets.ts";
 import { questionOf } from "./lib/request.ts";
-import type { CurvePoint, Picture, Summary } from "./lib/results.ts";
-import { curveKey, ownHead, pictureKey, type State } from "./lib/state.ts";
+import type { CurvePoint, Look, Picture, PictureSource, Summary } from "./lib/results.ts";
+import { curveKey, pictureKey, type State } from "./lib/state.ts";
 import { coarseToFine, curveTemperatures } from "./lib/temperature.ts";
+import { type PartEvents, PictureParts, sourceOf } from "./picture-parts.ts";
 import { summarize } from "./worker/analyse.ts";
 import type { EngineClient, EngineError } from "./worker/client.ts";
-import type { HeadSource, OwnFiles, Stage } from "./worker/protocol.ts";
+import type { OwnFiles, Stage } from "./worker/protocol.ts";
 
-export interface SessionEvents {
-  /** Device pixels of a side of a map, for pictures of the right size. */
-  resolution(): number;
+export interface SessionEvents extends PartEvents {
+  /** What the maps show of a head. */
+  look(): Look;
   onPictureStart(): void;
   onProgress(stage: Stage, fraction: number): void;
-  onPicture(picture: Picture, state: State): void;
+  /** `source` tells more of it. */
+  onPicture(picture: Picture, state: State, source: PictureSource): void;
   /** Comes a moment after its picture. */
   onSummary(summary: Summary, state: State): void;
   /** Always follows `onPictureStart`. */
@@ -44,6 +46,7 @@ const REST_MS = 150;
  */
 export class Session {
   readonly #client: EngineClient;
+  readonly #parts: PictureParts;
   readonly #latest = new Latest(PATIENCE_MS);
   readonly #events: SessionEvents;
   #state: State | null = null;
@@ -54,6 +57,15 @@ export class Session {
   constructor(client: EngineClient, events: SessionEvents) {
     this.#client = client;
     this.#events = events;
+    // A picture under way has its own progress.
+    this.#parts = new PictureParts(client, {
+      onPart: (what, fraction) => {
+        if (!this.#latest.busy) events.onPart(what, fraction);
+      },
+      onPartEnd: () => {
+        if (!this.#latest.busy) events.onPartEnd();
+      },
+    });
   }
 
   update(state: State): void {
@@ -80,8 +92,10 @@ export class Session {
     if (this.#state) this.#requestPicture(this.#state);
   }
 
-  cancelPicture(): void {
+  /** Ends the picture that is computed, or the file that is written. */
+  cancel(): void {
     this.#latest.cancel();
+    this.#parts.cancel();
   }
 
   cancelCurve(): void {
@@ -115,9 +129,9 @@ export class Session {
       try {
         const { onProgress } = this.#events;
         const asked = questionOf(state);
-        const size = this.#events.resolution();
-        const picture = await this.#client.picture(sourceOf(state), asked, size, signal, onProgress);
-        this.#events.onPicture(picture, state);
+        const look = this.#events.look();
+        const picture = await this.#client.picture(sourceOf(state), asked, look, signal, onProgress);
+        this.#events.onPicture(picture, state, this.#parts.of(state));
         const { point, timing } = await this.#client.measure(sourceOf(state), asked, signal, onProgress);
         this.#events.onSummary(summarize(picture, point, timing, asked), state);
         void this.#compareBackends(state);
@@ -200,16 +214,4 @@ export class Session {
     }
     tell(false);
   }
-}
-
-/** Where the worker finds the head of a state. */
-export function sourceOf(state: State): HeadSource {
-  const own = ownHead(state);
-  if (own) {
-    const { id, files, head, scale, causal } = own;
-    return { kind: "own", id, files, head, scale, causal };
-  }
-  return state.preset === CLUSTERS_ID
-    ? { kind: "clusters", ...state.clusters }
-    : { kind: "file", url: headUrl(state.preset) };
 }

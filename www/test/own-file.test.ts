@@ -267,7 +267,7 @@ describe("heads", () => {
     [[4, 3, 2], [3, 3, 2], undefined, /the heads do not fit/],
     [[4, 3, 2], [2, 3, 2], [4, 3, 2], /the heads do not fit/],
     [[1, 2], [1, 2], undefined, /attention needs two/],
-    [[4097, 1], [4097, 1], undefined, /there are 4097 tokens, and the maps show 4096: save a slice/],
+    [[4098, 1], [4098, 1], undefined, /there are 4098 tokens, and the maps show 4097: save a slice/],
     [[2, 1025], [2, 1025], undefined, /the vectors have 1025 numbers, and 1024 are the most/],
     [[2, 1], [2, 1], [2, 1025], /the vectors have 1025 numbers/],
   ])("must have shapes that fit: %j %j %j", (q, k, v, message) => {

@@ -19,7 +19,7 @@ const compared: State = { ...DEFAULTS, preset: "clusters", pinned };
 class Worker {
   readonly calls: { what: string; question: Question; answer(): void; fail(message: string): void }[] = [];
 
-  picture = (_: unknown, question: Question, __: number, signal: AbortSignal) =>
+  picture = (_: unknown, question: Question, __: unknown, signal: AbortSignal) =>
     this.#call("picture", question, signal, {});
   measure = (_: unknown, question: Question, signal: AbortSignal) =>
     this.#call("measure", question, signal, { point: { errors: {} }, timing: null });
@@ -48,7 +48,9 @@ beforeEach(() => {
   worker = new Worker();
   heard = [];
   session = new PinnedSession(worker as unknown as EngineClient, {
-    resolution: () => 100,
+    look: () => ({ size: 100, view: null, cell: null }),
+    onPart: () => {},
+    onPartEnd: () => {},
     onStale: () => heard.push("stale"),
     onProgress: () => {},
     onPicture: (_, state) => heard.push(`picture of budget ${state.budget}`),

@@ -91,6 +91,9 @@ const methods: Method[] = ["auto", "exact", "sparse", "low-rank", "scatterbrain"
 
 const small = { q, k, v, shape: { queries: 4096, dim: 64 } } satisfies AttentionOptions;
 const view: Decomposition = await sb.decompose({ ...small, method: "sparse", keyLengths: [5], causal: true });
+await sb.decompose({ ...small, rows: [2, 4] });
+// @ts-expect-error: a start and an end
+await sb.decompose({ ...small, rows: [2] });
 const matrices: Float32Array[] = [view.exact, view.lowRank, view.sparse, view.approximation];
 const mask: Uint8Array = view.support;
 const logs: Float64Array[] = [view.logNormalizer, view.exactLogNormalizer];

@@ -15,39 +15,62 @@ export const MASKED = Number.NEGATIVE_INFINITY;
 const MAGNITUDE = 0x7fffffff;
 
 /**
- * Shrinks a region of a row-major matrix of `tokens` a side to at most `size` by `size`: each pixel takes the entry
- * of largest magnitude beneath it, with its sign. A mean would drown the single large entries that sharp attention
- * consists of. A NaN anywhere in a block is shown.
+ * Shrinks a region of a matrix of `tokens` a side to at most `size` by `size`, while its rows come in: each pixel takes
+ * the entry of largest magnitude beneath it, with its sign. A mean would drown the single large entries that sharp
+ * attention consists of. A NaN anywhere in a block is shown.
  */
-export function aggregate(
-  matrix: Float32Array<ArrayBuffer>,
-  tokens: number,
-  size: number,
-  causal: boolean,
-  region: Region = wholeRegion(tokens),
-): Grid {
-  const side = Math.min(region.size, size);
-  const values = new Float32Array(side * side).fill(MASKED);
-  const out = new Int32Array(values.buffer);
-  const bits = new Int32Array(matrix.buffer, matrix.byteOffset, matrix.length);
-  const edges = Int32Array.from({ length: side + 1 }, (_, i) => Math.floor((i * region.size) / side));
-  const column = new Int32Array(region.size);
-  for (let y = 0; y < side; y++) {
-    const first = region.query + (edges[y] as number);
-    const last = region.query + (edges[y + 1] as number) - 1;
-    // The last row of a block sees the most keys.
-    const seen = causal ? Math.min(region.size, last + 1 - region.key) : region.size;
-    if (seen <= 0) continue;
-    // First down the columns, in the order of memory: a million entries a map, four maps a picture.
-    column.set(bits.subarray(last * tokens + region.key, last * tokens + region.key + seen));
-    for (let row = first; row < last; row++) {
-      const start = row * tokens + region.key;
-      const end = causal ? Math.min(seen, row + 1 - region.key) : seen;
-      for (let j = 0; j < end; j++) {
-        column[j] = larger(bits[start + j] as number, column[j] as number);
+export class GridBuilder {
+  readonly grid: Grid;
+  readonly #tokens: number;
+  readonly #causal: boolean;
+  readonly #region: Region;
+  readonly #out: Int32Array;
+  /** Where blocks begin, and the end. */
+  readonly #edges: Int32Array;
+  /** The largest entry of each column in the block under way. */
+  readonly #column: Int32Array;
+  /** The row of pixels under way. */
+  #y = 0;
+
+  constructor(tokens: number, size: number, causal: boolean, region: Region = wholeRegion(tokens)) {
+    const side = Math.min(region.size, size);
+    this.grid = { width: side, height: side, values: new Float32Array(side * side).fill(MASKED) };
+    this.#tokens = tokens;
+    this.#causal = causal;
+    this.#region = region;
+    this.#out = new Int32Array(this.grid.values.buffer);
+    this.#edges = Int32Array.from({ length: side + 1 }, (_, i) => Math.floor((i * region.size) / side));
+    this.#column = new Int32Array(region.size);
+  }
+
+  /** Takes in rows of the matrix, row-major, `first` and those after it: all of the region's, in order. */
+  add(rows: Float32Array<ArrayBuffer>, first: number): void {
+    const bits = new Int32Array(rows.buffer, rows.byteOffset, rows.length);
+    const { query, key, size } = this.#region;
+    const column = this.#column;
+    const end = Math.min(query + size, first + rows.length / this.#tokens);
+    for (let row = Math.max(query, first); row < end; row++) {
+      const start = (row - first) * this.#tokens + key;
+      const seen = this.#causal ? Math.min(size, Math.max(0, row + 1 - key)) : size;
+      if (row - query === this.#edges[this.#y]) {
+        column.set(bits.subarray(start, start + seen));
+        column.fill(0, seen);
+      } else {
+        // Down the columns, in the order of memory: a million entries a map, four maps a picture.
+        for (let j = 0; j < seen; j++) {
+          column[j] = larger(bits[start + j] as number, column[j] as number);
+        }
       }
+      // The last row of a block sees the most keys.
+      if (row + 1 - query === this.#edges[this.#y + 1]) this.#write(seen);
     }
-    for (let x = 0; x < side; x++) {
+  }
+
+  /** Ends a row of pixels. */
+  #write(seen: number): void {
+    const [column, edges, out] = [this.#column, this.#edges, this.#out];
+    const { width } = this.grid;
+    for (let x = 0; x < width; x++) {
       const from = edges[x] as number;
       const to = Math.min(seen, edges[x + 1] as number);
       if (from >= to) break;
@@ -55,10 +78,10 @@ export function aggregate(
       for (let j = from + 1; j < to; j++) {
         most = larger(column[j] as number, most);
       }
-      out[y * side + x] = most;
+      out[this.#y * width + x] = most;
     }
+    this.#y++;
   }
-  return { width: side, height: side, values };
 }
 
 /** The float of larger magnitude, in bits. Without a branch, which random entries would mispredict. */
@@ -67,7 +90,7 @@ function larger(a: number, b: number): number {
   return b ^ ((a ^ b) & first);
 }
 
-/** The part of a grid of the whole matrix that covers a region, for when there is no matrix. */
+/** The part of a grid of the whole matrix that covers a region: coarse, but at hand. */
 export function crop({ width, height, values }: Grid, region: Region, tokens: number): Grid {
   const range = (first: number, pixels: number) => {
     const from = Math.floor((first * pixels) / tokens);

@@ -67,16 +67,16 @@ export function moveCell(cell: Cell, press: KeyPress, tokens: number): Cell | nu
   }
 }
 
-/**
- * Where the cursor starts when the reader has not set it: in the middle row, at the entry that the sparse part
- * corrects most, so that the numbers show all there is to see.
- */
-export function startCell(sparse: Float32Array, tokens: number): Cell {
-  const query = Math.floor(tokens / 2);
-  const row = sparse.subarray(query * tokens, (query + 1) * tokens);
+/** The row in which the cursor starts when the reader has not set it. */
+export function startRow(tokens: number): number {
+  return Math.floor(tokens / 2);
+}
+
+/** And its place there: the entry that the sparse part corrects most, so that the numbers show all there is to see. */
+export function strongest(row: Float32Array): number {
   let key = 0;
   row.forEach((value, j) => {
     if (Math.abs(value) > Math.abs(row[key] as number)) key = j;
   });
-  return { query, key };
+  return key;
 }

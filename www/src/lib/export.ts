@@ -5,9 +5,6 @@ import type { CurvePoint, Picture } from "./results.ts";
 import type { Maps } from "./scale.ts";
 import type { State } from "./state.ts";
 
-/** Work on the page's own thread pauses after so many milliseconds. */
-const SLICE_MS = 10;
-
 /** "dinov2-l09h2-t0.5-error-q8-71-k512-575.json": what is in the file. */
 export function mapFileName(state: State, map: keyof Maps<unknown>, region: Region, ending: string): string {
   const { query, key, size } = region;
@@ -26,44 +23,37 @@ export function settings({ preset, budget, split, support, features, seed, clust
   return { ...head, budget, split, support, features, seed };
 }
 
-/**
- * A region of one map as JSON, in pieces: its entries row by row, null where a key is in the query's future or an
- * entry is no number. Gives way to the page in between, as a whole matrix is a million numbers.
- */
-export async function mapJson(
-  picture: Picture,
+/** The beginning of a region of one map as JSON: `[`, its rows with commas in between, and `MAP_JSON_END` follow. */
+export function mapJsonStart(
+  { tokens, causal }: Pick<Picture, "tokens" | "causal">,
   state: State,
   map: keyof Maps<unknown>,
   { query, key, size }: Region,
-): Promise<string[]> {
+): string {
   const head = {
     map: map === "lowRank" ? "low-rank" : map,
     settings: { ...settings(state), temperature: state.temperature },
-    tokens: picture.tokens,
-    causal: picture.causal,
+    tokens,
+    causal,
     queries: [query, query + size - 1],
     keys: [key, key + size - 1],
     shape: [size, size],
   };
-  const matrix = picture[map];
-  const parts = [`${JSON.stringify(head).slice(0, -1)},"entries":[\n`];
-  let start = performance.now();
-  for (let i = 0; i < size; i++) {
-    const row: string[] = [];
-    for (let j = 0; j < size; j++) {
-      const value = matrix[(query + i) * picture.tokens + key + j] as number;
-      const none = (picture.causal && key + j > query + i) || !Number.isFinite(value);
-      // Nine digits give back every 32-bit float.
-      row.push(none ? "null" : String(Number(value.toPrecision(9))));
-    }
-    parts.push(`[${row}]${i < size - 1 ? ",\n" : "\n"}`);
-    if (performance.now() - start > SLICE_MS) {
-      await new Promise((resolve) => setTimeout(resolve));
-      start = performance.now();
-    }
+  return `${JSON.stringify(head).slice(0, -1)},"entries":[\n`;
+}
+
+export const MAP_JSON_END = "\n]}\n";
+
+/** One row of such a region: null where a key is in the query's future or an entry is no number. */
+export function mapJsonRow(row: Float32Array, query: number, { key, size }: Region, causal: boolean): string {
+  const entries: string[] = [];
+  for (let j = key; j < key + size; j++) {
+    const value = row[j] as number;
+    const none = (causal && j > query) || !Number.isFinite(value);
+    // Nine digits give back every 32-bit float.
+    entries.push(none ? "null" : String(Number(value.toPrecision(9))));
   }
-  parts.push("]}\n");
-  return parts;
+  return `[${entries}]`;
 }
 
 export function curveCsv(points: readonly CurvePoint[]): string {

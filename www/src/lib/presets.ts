@@ -1,3 +1,5 @@
+import { formatCount } from "./format.ts";
+
 /** What the page can show: captured heads, fetched when chosen, and clusters that it makes itself. */
 export interface Preset {
   /** In the address of the page: never rename. */
@@ -16,33 +18,47 @@ export interface Preset {
 /** What all captured heads have in common. */
 export const CAPTURED = { dim: 64, valueDim: 64, scale: 0.125 } as const;
 
-const IMAGE = "Self-attention over 1,025 patches of a photograph (an astronaut)";
-const TEXT = "Causal self-attention over 1,024 tokens of Moby-Dick";
+/** So many tokens make a matrix of millions of entries, which takes seconds. */
+const LARGE = 2000;
+const LARGE_NOTE =
+  " A large head, of 16.8 million entries: a picture takes seconds, and a file of 1 to 2 MB is fetched.";
 
-function imageHead(layer: number, head: number): Preset {
+function imageHead(layer: number, head: number, tokens = 1025): Preset {
   const tail = `l${String(layer).padStart(2, "0")}h${head}`;
   return {
-    id: `dinov2-${tail}`,
-    label: `DINOv2, layer ${layer}, head ${head}`,
+    id: `dinov2-${sized(tokens)}${tail}`,
+    label: `DINOv2, layer ${layer}, head ${head}${sizeLabel(tokens)}`,
     group: "Image",
-    note: `${IMAGE} in DINOv2 ViT-S/14, layer ${layer}, head ${head}.`,
+    note:
+      `Self-attention over ${formatCount(tokens)} patches of a photograph (an astronaut) in DINOv2 ViT-S/14, ` +
+      `layer ${layer}, head ${head}.${tokens > LARGE ? LARGE_NOTE : ""}`,
     causal: false,
-    tokens: 1025,
-    file: `dinov2-astronaut-1025-${tail}.safetensors`,
+    tokens,
+    file: `dinov2-astronaut-${tokens}-${tail}.safetensors`,
   };
 }
 
-function textHead(layer: number, head: number): Preset {
+function textHead(layer: number, head: number, tokens = 1024): Preset {
   const tail = `l${String(layer).padStart(2, "0")}h${head}`;
   return {
-    id: `smollm2-${tail}`,
-    label: `SmolLM2, layer ${layer}, head ${head}`,
+    id: `smollm2-${sized(tokens)}${tail}`,
+    label: `SmolLM2, layer ${layer}, head ${head}${sizeLabel(tokens)}`,
     group: "Text, causal",
-    note: `${TEXT} in SmolLM2-135M, layer ${layer}, head ${head}: a query sees itself and what came before.`,
+    note:
+      `Causal self-attention over ${formatCount(tokens)} tokens of Moby-Dick in SmolLM2-135M, layer ${layer}, ` +
+      `head ${head}: a query sees itself and what came before.${tokens > LARGE ? LARGE_NOTE : ""}`,
     causal: true,
-    tokens: 1024,
-    file: `smollm2-mobydick-1024-${tail}.safetensors`,
+    tokens,
+    file: `smollm2-mobydick-${tokens}-${tail}.safetensors`,
   };
+}
+
+function sized(tokens: number): string {
+  return tokens > LARGE ? `${tokens}-` : "";
+}
+
+function sizeLabel(tokens: number): string {
+  return tokens > LARGE ? `: ${formatCount(tokens)} tokens` : "";
 }
 
 export const CLUSTERS_ID = "clusters";
@@ -54,11 +70,14 @@ export const PRESETS: readonly Preset[] = [
   imageHead(6, 2),
   imageHead(9, 2),
   imageHead(11, 4),
+  imageHead(6, 0, 4097),
+  imageHead(9, 2, 4097),
   textHead(0, 4),
   textHead(5, 0),
   textHead(12, 4),
   textHead(20, 4),
   textHead(29, 8),
+  textHead(12, 4, 4096),
   {
     id: CLUSTERS_ID,
     label: "Clusters, as in Theorem 1",

@@ -1,11 +1,21 @@
-import { aggregate, type Grid } from "./aggregate.ts";
-import type { Factors } from "./explain.ts";
+import type { Grid } from "./aggregate.ts";
 import type { Region } from "./region.ts";
 import type { MethodName } from "./request.ts";
 import type { Maps } from "./scale.ts";
+import type { Cell } from "./state.ts";
 import { measure, type Stats } from "./stats.ts";
 
-/** One head under one question, closely enough to draw and to read single entries. */
+/** What the page wants to see of a head. */
+export interface Look {
+  /** Device pixels of a side of a map. */
+  size: number;
+  /** The part that the maps show; null for the whole. */
+  view: Region | null;
+  /** The cell cursor; null for the place where it starts. */
+  cell: Cell | null;
+}
+
+/** One head under one question, as far as the page draws it. The matrices stay in the worker, which is asked for more. */
 export interface Picture {
   tokens: number;
   causal: boolean;
@@ -15,18 +25,14 @@ export interface Picture {
   features: number;
   instructionSet: string;
   backend: string;
-  /** Row-major [tokens, tokens], rows normalised. */
-  exact: Float32Array<ArrayBuffer>;
-  lowRank: Float32Array<ArrayBuffer>;
-  sparse: Float32Array<ArrayBuffer>;
-  approximation: Float32Array<ArrayBuffer>;
-  /** approximation − exact. */
-  error: Float32Array<ArrayBuffer>;
-  /** 1 where the entry is in the support. */
-  support: Uint8Array<ArrayBuffer>;
-  factors: Factors;
-  /** The matrices shrunk to the size that was asked for. */
+  /** Of the whole matrices. */
   grids: SizedGrids;
+  /** Of the part that was asked for, unless that is the whole. */
+  view: View | null;
+  /** Where the cell cursor is until the reader sets it. */
+  start: Cell;
+  /** Under the cursor. */
+  entry: Entry;
 }
 
 /** Grids of the whole matrices for maps of `size` by `size` device pixels, and what the colours need to know. */
@@ -35,11 +41,19 @@ export interface SizedGrids extends Maps<Grid> {
   stats: Maps<Stats>;
 }
 
-type Matrices = Pick<Picture, "tokens" | "causal" | keyof Maps<Grid>>;
+/** Grids of a region for maps of `size` by `size` device pixels. */
+export interface View {
+  region: Region;
+  size: number;
+  grids: Maps<Grid>;
+}
 
-export function shrink(picture: Matrices, size: number): SizedGrids {
-  const grids = gridsOf(picture, size);
-  return { ...grids, size, stats: measureAll(grids) };
+/** Asks the worker for more of a picture: its matrices are there. */
+export interface PictureSource {
+  grids(region: Region, size: number, signal: AbortSignal): Promise<View["grids"]>;
+  entry(cell: Cell, signal: AbortSignal): Promise<Entry>;
+  /** A region of one map as JSON, after `start`; null if the reader ended it. */
+  json(start: string, map: keyof Maps<unknown>, region: Region): Promise<Blob | null>;
 }
 
 export function measureAll(grids: Maps<Grid>): Maps<Stats> {
@@ -48,18 +62,6 @@ export function measureAll(grids: Maps<Grid>): Maps<Stats> {
     lowRank: measure(grids.lowRank),
     sparse: measure(grids.sparse),
     error: measure(grids.error),
-  };
-}
-
-/** Of the whole matrices, or of a region of them. */
-export function gridsOf(picture: Matrices, size: number, region?: Region): Maps<Grid> {
-  const { tokens, causal } = picture;
-  const grid = (matrix: Float32Array<ArrayBuffer>) => aggregate(matrix, tokens, size, causal, region);
-  return {
-    exact: grid(picture.exact),
-    lowRank: grid(picture.lowRank),
-    sparse: grid(picture.sparse),
-    error: grid(picture.error),
   };
 }
 
@@ -92,30 +94,23 @@ export interface CurvePoint {
   errors: Record<MethodName, number>;
 }
 
-/** The numbers of one cell, for the read-out. */
-export interface Entry {
-  query: number;
-  key: number;
+/** The numbers of one cell, and how its entry of the estimate comes about. */
+export interface Entry extends Cell {
+  /** In the query's future: there is no entry, and the numbers are 0. */
+  masked: boolean;
+  /** q·k of the head. */
+  dot: number;
+  /** b q·k, b being scale / temperature. */
+  logit: number;
+  /** exp(logit) over the sum of its row. */
   exact: number;
+  /** φ(q)·φ(k) over the sum of the estimate's row. */
   lowRank: number;
+  /** What is added to that: not 0 only on the support. */
   sparse: number;
+  /** What the estimate has there: exp(logit) over the estimate's sum on the support, else `lowRank`. */
   approximation: number;
+  /** approximation − exact. */
   error: number;
   inSupport: boolean;
-  masked: boolean;
-}
-
-export function entryAt(picture: Picture, query: number, key: number): Entry {
-  const at = query * picture.tokens + key;
-  return {
-    query,
-    key,
-    exact: picture.exact[at] as number,
-    lowRank: picture.lowRank[at] as number,
-    sparse: picture.sparse[at] as number,
-    approximation: picture.approximation[at] as number,
-    error: picture.error[at] as number,
-    inSupport: picture.support[at] === 1,
-    masked: picture.causal && key > query,
-  };
 }

@@ -1,5 +1,5 @@
-import type { Explanation } from "../lib/explain.ts";
 import { formatNumber } from "../lib/format.ts";
+import type { Entry } from "../lib/results.ts";
 import { element } from "./dom.ts";
 
 /** Where the entry under the cell cursor comes from, step by step. */
@@ -10,10 +10,10 @@ export class Explained {
     this.#root = root;
   }
 
-  show(explanation: Explanation | null): void {
+  show(entry: Entry | null): void {
     this.#root.replaceChildren();
-    if (!explanation) return;
-    const { query, key, dot, logit, exact, lowRank, approximation, inSupport, error } = explanation;
+    if (!entry || entry.masked) return;
+    const { query, key, dot, logit, exact, lowRank, approximation, inSupport, error } = entry;
     const rows: [name: string, term: string, formula: string, value: number][] = [
       ["dot", "q·k", "the head’s own", dot],
       ["logit", "Logit", "b q·k", logit],

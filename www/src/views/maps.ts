@@ -1,20 +1,11 @@
-import { blockSize, crop, type Grid } from "../lib/aggregate.ts";
-import { cellAt, clampCell, type KeyPress, moveCell, startCell } from "../lib/cell.ts";
+import { blockSize, type Grid } from "../lib/aggregate.ts";
+import { cellAt, clampCell, type KeyPress, moveCell } from "../lib/cell.ts";
 import type { Theme } from "../lib/colour.ts";
-import { type Explanation, explain } from "../lib/explain.ts";
-import { mapFileName, mapJson } from "../lib/export.ts";
+import { mapFileName } from "../lib/export.ts";
 import { formatNumber } from "../lib/format.ts";
 import type { Poster } from "../lib/poster.ts";
 import { clampRegion, follow, isWhole, type Region, wholeRegion, zoomAbout, zoomKey } from "../lib/region.ts";
-import {
-  type Entry,
-  entryAt,
-  gridsOf,
-  measureAll,
-  type Picture,
-  type SizedGrids,
-  shrink,
-} from "../lib/results.ts";
+import { type Entry, type Look, measureAll, type Picture, type PictureSource } from "../lib/results.ts";
 import { type Maps as Four, pictureScales, type Scale } from "../lib/scale.ts";
 import { type Cell, DEFAULTS, type Span, type State, type Transform } from "../lib/state.ts";
 import type { Stats } from "../lib/stats.ts";
@@ -22,31 +13,36 @@ import type { Step } from "../lib/store.ts";
 import { element, oncePerFrame } from "./dom.ts";
 import { HeatMap, type HeatMapEvents } from "./heat-map.ts";
 import { MAP_NAMES, MAP_TEXTS } from "./map-texts.ts";
+import { coarse, ShownPicture } from "./shown-picture.ts";
 import { ZoomBar } from "./zoom-bar.ts";
 
 /** What pointer, keys and gestures do on a map. */
 export type MapCursor = Pick<HeatMapEvents, "onHover" | "onPick" | "onKey" | "view" | "onView">;
 
 /** How the maps are drawn, for another picture of the same head to be drawn alike. */
-export interface Look {
+export interface Drawing {
   region: Region;
   tokens: number;
   scales: Four<Scale>;
   theme: Theme;
 }
 
+/** What of an entry is to be said aloud. */
+export type Aloud = "numbers" | "explanation" | null;
+
 export interface MapsEvents {
   /**
-   * The cell under the cursor and its numbers, once they are known. `byHand`: the reader moved the cursor,
-   * rather than the picture under it changing.
+   * The cell under the cursor, once its numbers are known. `resting`: the cursor has been set there, rather than
+   * moving over the map. `aloud`: the reader went there by hand, or asked where it comes from.
    */
-  onEntry(entry: Entry | null, byHand: boolean): void;
-  /** The entry that the cursor rests on; `asked`: by a click or Enter, rather than passed on the way. */
-  onExplanation(explanation: Explanation | null, asked: boolean): void;
+  onEntry(entry: Entry | null, resting: boolean, aloud: Aloud): void;
+  /** Numbers are on their way. */
+  onReading(reading: boolean): void;
   /** The reader moved the cursor for good (click or keys), not only over the map. */
   onPick(cell: Cell): void;
   onView(view: Region | null, step: Step): void;
-  onLook(look: Look): void;
+  onError(error: unknown): void;
+  onDraw(drawing: Drawing): void;
   /** Comes before the entry of the cell. */
   onCell(cell: Cell | null): void;
 }
@@ -67,14 +63,15 @@ export class Maps {
   readonly #aggregation: HTMLElement;
   readonly #bar: ZoomBar;
   readonly #redraw = oncePerFrame(() => this.#draw());
-  #picture: Picture | null = null;
+  #shown: ShownPicture | null = null;
   #poster: Poster | null = null;
-  #state = DEFAULTS;
+  #computing = false;
   #theme: Theme = "light";
   #transform: Transform = "log";
   #span: Span = "shared";
   #pinned: Cell | null = null;
   #hover: Cell | null = null;
+  #aloud: Aloud = null;
   #view: Region | null = null;
 
   constructor(root: HTMLElement, aggregation: HTMLElement, events: MapsEvents) {
@@ -109,26 +106,41 @@ export class Maps {
     );
   }
 
-  /** Device pixels of a side of a map. */
-  get resolution(): number {
-    return this.#maps.exact.resolution;
+  /** What a picture of a head should hold, so that the maps can be drawn at once. */
+  get look(): Look {
+    return { size: this.#maps.exact.resolution, view: this.#view, cell: this.#pinned };
+  }
+
+  /** A picture is computed. */
+  setComputing(computing: boolean): void {
+    this.#computing = computing;
+    this.#showBusy();
   }
 
   /** `example`: not what the reader asked for, only what there is to see until then. */
   showPoster(poster: Poster, example: boolean): void {
-    if (this.#picture) return;
+    if (this.#shown) return;
     this.#poster = poster;
     this.#root.classList.toggle("example", example);
     this.#redraw();
   }
 
   /** `state`: what the picture was computed for. */
-  showPicture(picture: Picture, state: State): void {
-    this.#picture = picture;
-    this.#state = state;
+  showPicture(picture: Picture, state: State, source: PictureSource): void {
+    this.cancel();
+    this.#shown = new ShownPicture(picture, state, source, {
+      onGrids: this.#redraw,
+      onEntry: () => this.#showCell(),
+      onError: (error) => this.#events.onError(error),
+    });
     this.#poster = null;
     this.#root.classList.remove("example");
     this.#redraw();
+  }
+
+  /** Ends what is being asked about the picture. */
+  cancel(): void {
+    this.#shown?.cancel();
   }
 
   setColours(theme: Theme, transform: Transform, span: Span): void {
@@ -147,63 +159,68 @@ export class Maps {
   setView(view: Region | null): void {
     if (view === this.#view) return;
     this.#view = view;
+    // Asked for now, it may be there when the frame is drawn.
+    this.#grids();
     this.#redraw();
   }
 
   #draw(): void {
-    const size = this.resolution;
-    if (size === 0) return;
+    if (this.#maps.exact.resolution === 0) return;
     const [region, tokens] = [this.#region(), this.#tokens()];
-    const whole = isWhole(region, tokens);
-    this.#root.classList.toggle("zoomed", !whole);
-    if (this.#picture) {
+    if (this.#shown) {
+      const shown = this.#grids();
+      // What is on the screen is better than a flicker.
+      if (!shown) return;
       // Colours mean the same in every view: they are those of the whole matrices.
-      const { stats, ...grids } = this.#gridsOf(this.#picture, size);
-      const shown = whole ? grids : gridsOf(this.#picture, size, region);
+      const { stats } = this.#shown.picture.grids;
       this.#paint(shown, pictureScales(stats, this.#transform, this.#span), stats);
-      const block = blockSize(region.size, size);
-      this.#aggregation.textContent = block
-        ? `A pixel shows the largest of the ${block} entries beneath it; the cursor reads single ones.`
-        : "Every entry has its own pixels.";
+      this.#aggregation.textContent = this.#aggregationText(region);
     } else if (this.#poster) {
       const { grids, scales } = this.#poster;
-      const shown = {
-        exact: crop(grids.exact, region, tokens),
-        lowRank: crop(grids.lowRank, region, tokens),
-        sparse: crop(grids.sparse, region, tokens),
-        error: crop(grids.error, region, tokens),
-      };
-      this.#paint(shown, scales, measureAll(grids));
+      this.#paint(coarse(grids, region, tokens), scales, measureAll(grids));
     }
+    this.#root.classList.toggle("zoomed", !isWhole(region, tokens));
     for (const name of MAP_NAMES) this.#maps[name].showRange(region);
     this.#bar.show(region, tokens);
     this.#showCell();
   }
 
-  #paint(grids: Four<Grid>, scales: Four<Scale>, stats: Four<Stats>): void {
-    for (const name of MAP_NAMES) this.#maps[name].draw(grids[name], scales[name], stats[name], this.#theme);
-    this.#events.onLook({ region: this.#region(), tokens: this.#tokens(), scales, theme: this.#theme });
+  /** Of what is in view; null until the worker has answered. */
+  #grids(): Four<Grid> | null {
+    const found = this.#shown?.grids(this.#region(), this.#maps.exact.resolution) ?? null;
+    this.#showBusy();
+    return found;
   }
 
-  /** Made by the worker, unless the maps have changed their size since. Kept between redraws. */
-  #gridsOf(picture: Picture, size: number): SizedGrids {
-    if (picture.grids.size !== size) picture.grids = shrink(picture, size);
-    return picture.grids;
+  #aggregationText({ size }: Region): string {
+    const block = blockSize(size, this.#maps.exact.resolution);
+    if (!block) return "Every entry has its own pixels.";
+    return `A pixel shows the largest of the ${block} entries beneath it; the cursor reads single ones.`;
+  }
+
+  #showBusy(): void {
+    const busy = this.#computing || (this.#shown?.drawing ?? false);
+    this.#root.setAttribute("aria-busy", String(busy));
+  }
+
+  #paint(grids: Four<Grid>, scales: Four<Scale>, stats: Four<Stats>): void {
+    for (const name of MAP_NAMES) this.#maps[name].draw(grids[name], scales[name], stats[name], this.#theme);
+    this.#events.onDraw({ region: this.#region(), tokens: this.#tokens(), scales, theme: this.#theme });
   }
 
   async #data(map: keyof Four<unknown>) {
-    if (!this.#picture) return null;
+    if (!this.#shown) return null;
     const name = this.#fileName(map, "json");
-    const parts = await mapJson(this.#picture, this.#state, map, this.#region());
-    return { name, content: new Blob(parts, { type: "application/json" }) };
+    const content = await this.#shown.json(map, this.#region());
+    return content && { name, content };
   }
 
   #fileName(map: keyof Four<unknown>, ending: string): string {
-    return mapFileName(this.#state, map, this.#region(), ending);
+    return mapFileName(this.#shown?.state ?? DEFAULTS, map, this.#region(), ending);
   }
 
   #tokens(): number {
-    return this.#picture?.tokens ?? this.#poster?.tokens ?? 1;
+    return this.#shown?.picture.tokens ?? this.#poster?.tokens ?? 1;
   }
 
   #region(): Region {
@@ -250,7 +267,7 @@ export class Maps {
   #cell(): Cell | null {
     if (this.#hover) return clampCell(this.#hover, this.#tokens());
     if (this.#pinned) return clampCell(this.#pinned, this.#tokens());
-    return this.#picture && startCell(this.#picture.sparse, this.#picture.tokens);
+    return this.#shown?.picture.start ?? null;
   }
 
   #setHover(cell: Cell | null): void {
@@ -258,28 +275,30 @@ export class Maps {
     this.#showCell();
   }
 
+  /** `asked`: where the entry comes from, by a click or Enter, rather than passed on the way. */
   #pick(cell: Cell, asked: boolean): void {
     this.#hover = null;
     this.#pinned = cell;
-    this.#showCell(true);
-    if (asked && this.#picture) {
-      this.#events.onExplanation(explain(this.#picture, cell.query, cell.key), true);
-    }
+    this.#aloud = asked ? "explanation" : "numbers";
+    this.#showCell();
     this.#events.onPick(cell);
   }
 
-  #showCell(byHand = false): void {
+  #showCell(): void {
     const cell = this.#cell();
-    const entry = cell && this.#picture && entryAt(this.#picture, cell.query, cell.key);
+    for (const name of MAP_NAMES) this.#maps[name].showCell(cell, this.#region());
+    this.#events.onCell(cell);
+    const shown = this.#shown;
+    const entry = (cell && shown?.entry(cell)) ?? null;
+    this.#events.onReading(shown?.reading ?? false);
+    // A moment later there is one.
+    if (shown?.reading && !shown.readingLate) return;
     for (const name of MAP_NAMES) {
-      this.#maps[name].showCell(cell, this.#region());
       if (!entry) this.#maps[name].showValue("", null);
       else if (entry.masked) this.#maps[name].showValue("future", null);
       else this.#maps[name].showValue(formatNumber(entry[name]), entry[name]);
     }
-    this.#events.onCell(cell);
-    this.#events.onEntry(entry, byHand);
-    if (!cell || !this.#picture) this.#events.onExplanation(null, false);
-    else if (!this.#hover) this.#events.onExplanation(explain(this.#picture, cell.query, cell.key), false);
+    this.#events.onEntry(entry, this.#hover === null, this.#aloud);
+    if (entry) this.#aloud = null;
   }
 }

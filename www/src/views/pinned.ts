@@ -1,23 +1,26 @@
 import { FEATURES_LABELS, SUPPORT_LABELS } from "../lib/combinations.ts";
 import { compareErrors, compareInWords, type Side } from "../lib/comparison.ts";
-import { mapFileName, mapJson } from "../lib/export.ts";
+import { mapFileName } from "../lib/export.ts";
 import { formatNumber } from "../lib/format.ts";
-import { isWhole } from "../lib/region.ts";
+import { isWhole, wholeRegion } from "../lib/region.ts";
 import { questionOf } from "../lib/request.ts";
-import { type Entry, entryAt, gridsOf, type Picture, type Summary, shrink } from "../lib/results.ts";
+import type { Entry, Look, Picture, PictureSource, Summary } from "../lib/results.ts";
 import type { Maps as Four } from "../lib/scale.ts";
 import type { Cell, Replacement, State } from "../lib/state.ts";
+import type { EngineError } from "../worker/client.ts";
 import { ComparisonTable } from "./comparison-table.ts";
 import { element, oncePerFrame } from "./dom.ts";
 import { HeatMap } from "./heat-map.ts";
 import { MAP_NAMES, MAP_TEXTS } from "./map-texts.ts";
-import type { Look, MapCursor } from "./maps.ts";
+import type { Drawing, MapCursor } from "./maps.ts";
+import { ShownPicture } from "./shown-picture.ts";
 import { Status } from "./status.ts";
 
 export interface PinnedViewEvents {
   onSwap(): void;
   onStop(): void;
   onCancel(): void;
+  onRetry(): void;
 }
 
 /**
@@ -31,19 +34,22 @@ export class Pinned {
   readonly #words = element("p", { class: "words" });
   readonly #replaced = element("p", { class: "note replaced" });
   readonly #status: Status;
+  readonly #events: PinnedViewEvents;
   readonly #redraw = oncePerFrame(() => this.#draw());
   #pinned: State;
   /** Null until it is computed, and while another one is. */
-  #picture: Picture | null = null;
+  #shown: ShownPicture | null = null;
   #summary: Summary | null = null;
   #a: Side | null = null;
-  #look: Look | null = null;
+  /** Of A. */
+  #drawing: Drawing | null = null;
   #cell: Cell | null = null;
 
   /** `pinned`: the state that would show B in place of A. */
   constructor(root: HTMLElement, pinned: State, cursor: MapCursor, events: PinnedViewEvents) {
     this.#root = root;
     this.#pinned = pinned;
+    this.#events = events;
     const heatMap = (name: keyof Four<unknown>) => {
       const { className, title, ...text } = MAP_TEXTS[name];
       return new HeatMap(
@@ -77,12 +83,18 @@ export class Pinned {
       ...MAP_NAMES.map((name) => this.#maps[name].figure),
       this.#table.root,
     );
-    this.#status = new Status(root, alert, events.onCancel);
+    this.#status = new Status(root, alert, () => {
+      events.onCancel();
+      this.#shown?.cancel();
+    });
     root.hidden = false;
   }
 
-  get resolution(): number {
-    return this.#maps.exact.resolution;
+  /** What a picture of B should hold, so that the maps can be drawn at once. */
+  get look(): Look {
+    const { region, tokens } = this.#drawing ?? { region: wholeRegion(1), tokens: 1 };
+    const view = isWhole(region, tokens) ? null : region;
+    return { size: this.#maps.exact.resolution, view, cell: this.#cell };
   }
 
   /** Which error is the larger one, once both are computed. */
@@ -106,7 +118,8 @@ export class Pinned {
   fade(): void {
     this.#root.classList.add("faded");
     this.#setBusy(true);
-    this.#picture = null;
+    this.#shown?.cancel();
+    this.#shown = null;
     this.#summary = null;
     this.#showCell();
     this.#showDifferences();
@@ -116,8 +129,12 @@ export class Pinned {
     this.#status.progress("Computing B", fraction);
   }
 
-  showPicture(picture: Picture): void {
-    this.#picture = picture;
+  showPicture(picture: Picture, pinned: State, source: PictureSource): void {
+    this.#shown = new ShownPicture(picture, pinned, source, {
+      onGrids: this.#redraw,
+      onEntry: () => this.#showCell(),
+      onError: (error) => this.#complain(error),
+    });
     this.#root.classList.remove("faded");
     this.#redraw();
   }
@@ -128,12 +145,28 @@ export class Pinned {
     this.#showDifferences();
   }
 
-  showStopped(message: string, onRetry: () => void): void {
+  /** Something of the picture is being computed, or written to a file. */
+  showPart(what: string, fraction: number): void {
+    if (this.#summary) this.#status.aside(what, fraction);
+  }
+
+  endPart(): void {
+    if (this.#summary) this.#status.end();
+  }
+
+  showStopped(message: string): void {
     this.#setBusy(false);
-    this.#status.complain(`${message} B is not computed.`, "Try again", () => {
-      this.#setBusy(true);
-      onRetry();
-    });
+    this.#status.complain(`${message} B is not computed.`, "Try again", () => this.#retry());
+  }
+
+  #complain(error: unknown): void {
+    const { code, message } = error as EngineError;
+    if (code !== "Aborted") this.#status.complain(message, "Try again", () => this.#retry());
+  }
+
+  #retry(): void {
+    this.#setBusy(true);
+    this.#events.onRetry();
   }
 
   #setBusy(busy: boolean): void {
@@ -148,8 +181,10 @@ export class Pinned {
     this.#showDifferences();
   }
 
-  setLook(look: Look): void {
-    this.#look = look;
+  setDrawing(drawing: Drawing): void {
+    this.#drawing = drawing;
+    // Asked for now, it may be there when the frame is drawn.
+    this.#fitting()?.grids(drawing.region, this.#maps.exact.resolution);
     this.#redraw();
   }
 
@@ -158,42 +193,42 @@ export class Pinned {
     this.#showCell();
   }
 
-  /** The entry of B under the cursor. */
+  /** The entry of B under the cursor, once it is known. */
   get entry(): Entry | null {
-    const [cell, picture] = [this.#cell, this.#picture];
-    return cell && picture && this.#fits(picture) ? entryAt(picture, cell.query, cell.key) : null;
+    return (this.#cell && this.#fitting()?.entry(this.#cell)) ?? null;
   }
 
   /** Between heads the maps of A may be of one and those of B of the other. */
-  #fits(picture: Picture): boolean {
-    return picture.tokens === this.#look?.tokens;
+  #fitting(): ShownPicture | null {
+    return this.#shown?.picture.tokens === this.#drawing?.tokens ? this.#shown : null;
   }
 
   #draw(): void {
-    const [look, picture] = [this.#look, this.#picture];
-    const size = this.resolution;
-    if (!look || !picture || size === 0 || !this.#fits(picture)) return;
-    const { region, tokens, scales, theme } = look;
-    if (picture.grids.size !== size) picture.grids = shrink(picture, size);
-    const { stats, ...whole } = picture.grids;
-    const shown = isWhole(region, tokens) ? whole : gridsOf(picture, size, region);
+    const [drawing, shown] = [this.#drawing, this.#fitting()];
+    const size = this.#maps.exact.resolution;
+    if (!drawing || !shown || size === 0) return;
+    const { region, tokens, scales, theme } = drawing;
+    const grids = shown.grids(region, size);
+    if (!grids) return;
+    const { stats } = shown.picture.grids;
     this.#root.classList.toggle("zoomed", !isWhole(region, tokens));
     for (const name of MAP_NAMES) {
-      this.#maps[name].draw(shown[name], scales[name], stats[name], theme);
+      this.#maps[name].draw(grids[name], scales[name], stats[name], theme);
       this.#maps[name].showRange(region);
     }
     this.#showCell();
   }
 
   #showCell(): void {
-    const [entry, look] = [this.entry, this.#look];
-    if (!look) return;
+    const [entry, drawing, shown] = [this.entry, this.#drawing, this.#shown];
+    if (!drawing) return;
+    for (const name of MAP_NAMES) this.#maps[name].showCell(this.#cell, drawing.region);
+    // A moment later there is one.
+    if (shown?.reading && !shown.readingLate) return;
     for (const name of MAP_NAMES) {
-      const map = this.#maps[name];
-      map.showCell(this.#cell, look.region);
-      if (!entry) map.showValue("", null);
-      else if (entry.masked) map.showValue("future", null);
-      else map.showValue(formatNumber(entry[name]), entry[name]);
+      if (!entry) this.#maps[name].showValue("", null);
+      else if (entry.masked) this.#maps[name].showValue("future", null);
+      else this.#maps[name].showValue(formatNumber(entry[name]), entry[name]);
     }
   }
 
@@ -204,14 +239,14 @@ export class Pinned {
   }
 
   async #data(map: keyof Four<unknown>) {
-    const [look, picture] = [this.#look, this.#picture];
-    if (!look || !picture) return null;
-    const parts = await mapJson(picture, this.#pinned, map, look.region);
-    return { name: this.#fileName(map, "json"), content: new Blob(parts, { type: "application/json" }) };
+    const [drawing, shown] = [this.#drawing, this.#shown];
+    if (!drawing || !shown) return null;
+    const content = await shown.json(map, drawing.region);
+    return content && { name: this.#fileName(map, "json"), content };
   }
 
   #fileName(map: keyof Four<unknown>, ending: string): string {
-    const region = this.#look?.region ?? { query: 0, key: 0, size: 0 };
+    const region = this.#drawing?.region ?? wholeRegion(1);
     return `pinned-${mapFileName(this.#pinned, map, region, ending)}`;
   }
 }

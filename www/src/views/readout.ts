@@ -1,7 +1,7 @@
-import type { Explanation } from "../lib/explain.ts";
 import { formatCount, formatNumber } from "../lib/format.ts";
 import type { Entry } from "../lib/results.ts";
 import { element } from "./dom.ts";
+import type { Aloud } from "./maps.ts";
 
 /** A screen reader should hear where the cursor came to rest, not every cell on the way. */
 const REST_MS = 350;
@@ -24,11 +24,15 @@ export class Readout {
     this.#waiting = text;
   }
 
+  setReading(reading: boolean): void {
+    this.#root.setAttribute("aria-busy", String(reading));
+  }
+
   /**
-   * `speak`: the reader moved the cursor by keys or click, and wants to hear where it is. `pinned` is the entry of
-   * the settings that are compared with.
+   * `aloud`: the reader moved the cursor by keys or click, and wants to hear where it is; or where the entry comes
+   * from. `pinned` gives the entry of the settings that are compared with.
    */
-  show(entry: Entry | null, speak: boolean, pinned: Entry | null): void {
+  show(entry: Entry | null, aloud: Aloud, pinned: () => Entry | null): void {
     if (!entry) {
       this.#root.replaceChildren(element("span", { class: "term" }, this.#waiting));
       return;
@@ -58,17 +62,14 @@ export class Readout {
       element("span", { class: "hint for-mouse" }, "Click a map: arrow keys move, + and − or the wheel zoom"),
       element("span", { class: "hint for-touch" }, "Tap a map to read an entry, pinch to zoom"),
     );
-    if (speak) this.#speak(sentence(entry) + pinnedSentence(pinned));
+    if (aloud === "numbers" || (aloud && entry.masked)) this.#speak(sentence(entry), pinned);
+    else if (aloud) this.#speak(explanationSentence(entry), pinned);
   }
 
-  /** The reader asked where an entry comes from. */
-  speakExplanation(explanation: Explanation, pinned: Entry | null): void {
-    this.#speak(explanationSentence(explanation) + pinnedSentence(pinned));
-  }
-
-  #speak(text: string): void {
+  #speak(sentence: string, pinned: () => Entry | null): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
+      const text = sentence + pinnedSentence(pinned());
       if (text === this.#spoken) return;
       this.#spoken = text;
       this.#live.textContent = text;
@@ -93,7 +94,7 @@ function weightsOf({ exact, lowRank, sparse, approximation, error, inSupport }: 
   );
 }
 
-function explanationSentence({ query, key, dot, logit, inSupport, ...weights }: Explanation): string {
+function explanationSentence({ query, key, dot, logit, inSupport, ...weights }: Entry): string {
   const { exact, lowRank, approximation, error } = weights;
   return (
     `Query ${query}, key ${key}: q times k is ${formatNumber(dot)}, the logit ${formatNumber(logit)}; ` +

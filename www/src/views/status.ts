@@ -23,14 +23,24 @@ export class Status {
     this.clear();
     this.#text.textContent = "Starting…";
     this.#progress.removeAttribute("value");
-    this.#timer ??= setTimeout(() => {
-      this.#box.hidden = false;
-    }, PATIENCE_MS);
+    this.#showSoon();
+  }
+
+  /** Work that is no new beginning: what went wrong before stays on the screen. */
+  aside(text: string, fraction: number): void {
+    this.progress(text, fraction);
+    this.#showSoon();
   }
 
   progress(text: string, fraction: number): void {
     this.#text.textContent = text;
     this.#progress.value = fraction;
+  }
+
+  #showSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#box.hidden = false;
+    }, PATIENCE_MS);
   }
 
   end(): void {

@@ -3,7 +3,7 @@ import type { BackendReport } from "../lib/backend.ts";
 import { budgetFloats } from "../lib/budget.ts";
 import type { Head } from "../lib/head.ts";
 import { commonOptions, METHODS, type MethodName, type Question } from "../lib/request.ts";
-import { type CurvePoint, type Picture, type Summary, shrink, type Timing } from "../lib/results.ts";
+import type { CurvePoint, Picture, Summary, Timing } from "../lib/results.ts";
 
 export type Instance = Awaited<ReturnType<typeof load>>;
 
@@ -11,45 +11,6 @@ export interface Watch {
   signal?: AbortSignal;
   /** Share done, 0 to 1. */
   onProgress?: (fraction: number) => void;
-}
-
-/**
- * The matrices of one head, and grids of them for maps of `size` pixels a side. The same code makes the page's
- * pictures and, when the page is built, the poster.
- */
-export async function decompose(
-  sb: Instance,
-  head: Head,
-  question: Question,
-  size: number,
-  watch: Watch = {},
-): Promise<Picture> {
-  const options = commonOptions(question, head);
-  const { temperature } = question;
-  const start = performance.now();
-  const view = await sb.decompose({ ...options, method: "scatterbrain", temperature, ...watch });
-  // For the browser's profiler: the rest of a picture's time is the page's own.
-  performance.measure("matrices", { start });
-  const { exact, lowRank, sparse, approximation, support, stats } = view;
-  const matrices = {
-    tokens: head.tokens,
-    causal: head.causal,
-    exact,
-    lowRank,
-    sparse,
-    error: difference(approximation, exact),
-  };
-  return {
-    ...matrices,
-    supportPerRow: stats.supportEntries / head.tokens,
-    features: stats.features,
-    instructionSet: stats.instructionSet,
-    backend: stats.backend,
-    approximation,
-    support,
-    factors: { q: head.q, k: head.k, dim: head.dim, b: head.scale / temperature },
-    grids: shrink(matrices, size),
-  };
 }
 
 /** Entropy and the three errors at one temperature: a point of the curve, and the numbers of a picture. */
@@ -112,13 +73,6 @@ export async function compareBackends(
     wasmMilliseconds: wasm.milliseconds,
     difference: relativeDistance(second.output, wasm.output),
   };
-}
-
-/** A loop, because `map` would take four times as long for a million entries. */
-function difference(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {
-  const out = new Float32Array(a.length);
-  for (let i = 0; i < out.length; i++) out[i] = (a[i] as number) - (b[i] as number);
-  return out;
 }
 
 /** |a − b| / |b| in the Frobenius norm. */

@@ -2,8 +2,11 @@ import { proxy, type Remote, releaseProxy, wrap } from "comlink";
 import type { FigureData, FigureId, FigureRequest } from "../figures/figure.ts";
 import type { BackendReport } from "../lib/backend.ts";
 import type { OwnFacts } from "../lib/own.ts";
+import type { Region } from "../lib/region.ts";
 import type { Question } from "../lib/request.ts";
-import type { CurvePoint, Picture } from "../lib/results.ts";
+import type { CurvePoint, Entry, Look, Picture, View } from "../lib/results.ts";
+import type { Maps } from "../lib/scale.ts";
+import type { Cell } from "../lib/state.ts";
 import type { Engine, Failure, HeadSource, Measures, OwnFiles, Progress } from "./protocol.ts";
 
 /** A call that failed; `code` is the package's, or one of `Failed`, `WorkerLost`, `Silent`. */
@@ -40,14 +43,48 @@ export class EngineClient {
   picture(
     source: HeadSource,
     question: Question,
-    size: number,
+    look: Look,
     signal: AbortSignal,
     onProgress: Progress,
   ): Promise<Picture> {
     return this.#call((remote, id, alive) => {
       const progress = watched(onProgress, alive);
-      return remote.picture(id, source, question, size, progress) as Promise<Picture>;
+      return remote.picture(id, source, question, look, progress) as Promise<Picture>;
     }, signal);
+  }
+
+  grids(
+    source: HeadSource,
+    question: Question,
+    region: Region,
+    size: number,
+    signal: AbortSignal,
+    onProgress: Progress,
+  ): Promise<View["grids"]> {
+    return this.#call((remote, id, alive) => {
+      const progress = watched(onProgress, alive);
+      return remote.grids(id, source, question, region, size, progress) as Promise<View["grids"]>;
+    }, signal);
+  }
+
+  entry(source: HeadSource, question: Question, cell: Cell, signal: AbortSignal): Promise<Entry> {
+    return this.#call((remote, id) => remote.entry(id, source, question, cell), signal);
+  }
+
+  json(
+    source: HeadSource,
+    question: Question,
+    start: string,
+    map: keyof Maps<unknown>,
+    region: Region,
+    signal: AbortSignal,
+    onProgress: Progress,
+  ): Promise<Blob> {
+    return this.#call(
+      (remote, id, alive) =>
+        remote.json(id, source, question, start, map, region, watched(onProgress, alive)),
+      signal,
+    );
   }
 
   measure(

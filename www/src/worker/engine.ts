@@ -2,10 +2,13 @@
 import { expose, transfer } from "comlink";
 import { load } from "scatterbrain-attention";
 import type { Bench } from "../figures/figure.ts";
-import type { Timing } from "../lib/results.ts";
-import { compareBackends, curvePoint, decompose, type Instance, time } from "./analyse.ts";
+import type { Question } from "../lib/request.ts";
+import type { Timing, View } from "../lib/results.ts";
+import { compareBackends, curvePoint, type Instance, time } from "./analyse.ts";
+import { Bands } from "./bands.ts";
 import { getHead, getOwnHeads } from "./heads.ts";
-import type { Engine, Failure } from "./protocol.ts";
+import { Matrices } from "./matrices.ts";
+import type { Engine, Failure, HeadSource, Progress } from "./protocol.ts";
 
 const running = new Map<number, AbortController>();
 let instance: Promise<Instance> | undefined;
@@ -15,6 +18,7 @@ let gpuInstance: Promise<Instance> | undefined;
 let pictureDone: Promise<unknown> = Promise.resolve();
 let atNextPicture = new AbortController();
 let timed: { key: string; timing: Timing } | undefined;
+const bands = new Bands();
 
 function ready(): Promise<Instance> {
   instance ??= load().catch((error) => {
@@ -41,27 +45,48 @@ const engine: Engine = {
     });
   },
 
-  picture(id, source, question, size, onProgress) {
+  picture(id, source, question, look, onProgress) {
     const done = abortable(id, async (signal) => {
-      const sb = await ready();
-      const head = await getHead(source, signal, (fraction) => onProgress("loading", fraction));
-      signal.throwIfAborted();
-      const picture = await decompose(sb, head, question, size, {
+      const matrices = await matricesOf(source, question, signal, onProgress);
+      const picture = await matrices.picture(look, {
         signal,
         onProgress: (fraction) => onProgress("computing", fraction),
       });
-      const { exact, lowRank, sparse, approximation, error, support, grids } = picture;
-      const shrunk = [grids.exact, grids.lowRank, grids.sparse, grids.error].map(({ values }) => values);
-      const arrays = [exact, lowRank, sparse, approximation, error, support, ...shrunk];
-      return transfer(
-        picture,
-        arrays.map((array) => array.buffer),
-      );
+      const { grids, view } = picture;
+      return transfer(picture, [...buffers(grids), ...(view ? buffers(view.grids) : [])]);
     });
     pictureDone = done.catch(() => {});
     atNextPicture.abort();
     atNextPicture = new AbortController();
     return done;
+  },
+
+  grids(id, source, question, region, size, onProgress) {
+    return abortable(id, async (signal) => {
+      const matrices = await matricesOf(source, question, signal, onProgress);
+      const grids = await matrices.grids(region, size, {
+        signal,
+        onProgress: (fraction) => onProgress("computing", fraction),
+      });
+      return transfer(grids, buffers(grids));
+    });
+  },
+
+  entry(id, source, question, cell) {
+    return abortable(id, async (signal) => {
+      const matrices = await matricesOf(source, question, signal, () => {});
+      return matrices.entry(cell, { signal });
+    });
+  },
+
+  json(id, source, question, start, map, region, onProgress) {
+    return abortable(id, async (signal) => {
+      const matrices = await matricesOf(source, question, signal, onProgress);
+      return matrices.json(start, map, region, {
+        signal,
+        onProgress: (fraction) => onProgress("computing", fraction),
+      });
+    });
   },
 
   measure(id, source, question, onProgress) {
@@ -120,6 +145,22 @@ const engine: Engine = {
     running.get(id)?.abort();
   },
 };
+
+async function matricesOf(
+  source: HeadSource,
+  question: Question,
+  signal: AbortSignal,
+  onProgress: Progress,
+): Promise<Matrices> {
+  const sb = await ready();
+  const head = await getHead(source, signal, (fraction) => onProgress("loading", fraction));
+  signal.throwIfAborted();
+  return new Matrices(sb, head, question, JSON.stringify([source, question]), bands);
+}
+
+function buffers({ exact, lowRank, sparse, error }: View["grids"]): ArrayBuffer[] {
+  return [exact, lowRank, sparse, error].map(({ values }) => values.buffer);
+}
 
 /** Runs `work` when no picture is computed, and once more if one came in between. */
 async function betweenPictures<T>(

@@ -2,8 +2,11 @@ import type { FigureData, FigureId, FigureRequest } from "../figures/figure.ts";
 import type { BackendReport } from "../lib/backend.ts";
 import type { ClusterParameters } from "../lib/clusters.ts";
 import type { OwnFacts, OwnHead } from "../lib/own.ts";
+import type { Region } from "../lib/region.ts";
 import type { Question } from "../lib/request.ts";
-import type { CurvePoint, Picture, Timing } from "../lib/results.ts";
+import type { CurvePoint, Entry, Look, Picture, Timing, View } from "../lib/results.ts";
+import type { Maps } from "../lib/scale.ts";
+import type { Cell } from "../lib/state.ts";
 
 /** Where a head comes from: a file on the page's own server, the cluster model, or a reader's files. */
 export type HeadSource =
@@ -18,18 +21,35 @@ export type OwnFiles = Pick<OwnHead, "id" | "files">;
 export interface Engine {
   /** Reads a reader's files; `id` is the page's own, for `abort`. */
   readOwn(id: number, own: OwnFiles, onProgress: Progress): Promise<OwnFacts>;
-  /**
-   * The matrices are transferred, not copied.
-   * `size` is how many device pixels a side of a map
-   * has; `onProgress` gets what is being done and the share done.
-   */
+  /** `onProgress` gets what is being done and the share done. */
   picture(
     id: number,
     source: HeadSource,
     question: Question,
-    size: number,
+    look: Look,
     onProgress: Progress,
   ): Promise<Picture>;
+  /** A part of a picture, for maps of `size` device pixels a side. */
+  grids(
+    id: number,
+    source: HeadSource,
+    question: Question,
+    region: Region,
+    size: number,
+    onProgress: Progress,
+  ): Promise<View["grids"]>;
+  /** A cell of a picture. */
+  entry(id: number, source: HeadSource, question: Question, cell: Cell): Promise<Entry>;
+  /** A part of one map as JSON, after `start`. */
+  json(
+    id: number,
+    source: HeadSource,
+    question: Question,
+    start: string,
+    map: keyof Maps<unknown>,
+    region: Region,
+    onProgress: Progress,
+  ): Promise<Blob>;
   /** The numbers that belong to a picture. */
   measure(id: number, source: HeadSource, question: Question, onProgress: Progress): Promise<Measures>;
   /** The estimator once more where WebGPU is, if it is, beside WebAssembly. */

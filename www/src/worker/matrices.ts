@@ -1,0 +1,136 @@
+import { clampCell, startRow, strongest } from "../lib/cell.ts";
+import { MAP_JSON_END, mapJsonRow } from "../lib/export.ts";
+import type { Head } from "../lib/head.ts";
+import { entryOf, MapsBuilder, mapRow } from "../lib/matrix-rows.ts";
+import { clampRegion, isWhole, type Region, wholeRegion } from "../lib/region.ts";
+import { commonOptions, type Question } from "../lib/request.ts";
+import { type Entry, type Look, measureAll, type Picture } from "../lib/results.ts";
+import type { Maps } from "../lib/scale.ts";
+import type { Cell } from "../lib/state.ts";
+import type { Instance, Watch } from "./analyse.ts";
+import { type Band, Bands, bandsOf } from "./bands.ts";
+
+/** Writing numbers gives way to the page's calls after so many milliseconds. */
+const SLICE_MS = 20;
+
+/**
+ * The matrices of one head under one question, computed band by band when they are looked at: those of a large head
+ * would not fit. The same code makes the page's pictures and, when the page is built, the poster.
+ */
+export class Matrices {
+  readonly #sb: Instance;
+  readonly #head: Head;
+  readonly #question: Question;
+  readonly #subject: string;
+  readonly #bands: Bands;
+
+  /** `bands` keeps what was computed under the name `subject`. */
+  constructor(sb: Instance, head: Head, question: Question, subject = "", bands = new Bands()) {
+    this.#sb = sb;
+    this.#head = head;
+    this.#question = question;
+    this.#subject = subject;
+    this.#bands = bands;
+  }
+
+  async picture(look: Look, watch: Watch = {}): Promise<Picture> {
+    const { tokens, causal } = this.#head;
+    const region = clampRegion(look.view, tokens);
+    const whole = new MapsBuilder(this.#head, look.size);
+    const part = isWhole(region, tokens) ? null : new MapsBuilder(this.#head, look.size, region);
+    const start = { query: startRow(tokens), key: 0 };
+    const cell = look.cell ? clampCell(look.cell, tokens) : start;
+    let [supportEntries, entry, last] = [0, null as Entry | null, null as Band | null];
+    for await (const band of this.#walk(wholeRegion(tokens), watch)) {
+      whole.add(band);
+      part?.add(band);
+      const holds = (query: number) => query >= band.first && query < band.first + band.queries;
+      if (holds(start.query))
+        start.key = strongest(mapRow(band, "sparse", start.query, new Float32Array(tokens)));
+      if (holds(cell.query)) entry = entryOf(band, this.#head, this.#b, cell);
+      supportEntries += band.stats.supportEntries;
+      last = band;
+    }
+    if (!last || !entry) throw new Error("A head without tokens has no picture");
+    this.#bands.keepOnly(this.#subject);
+    const { features, instructionSet, backend } = last.stats;
+    return {
+      tokens,
+      causal,
+      supportPerRow: supportEntries / tokens,
+      features,
+      instructionSet,
+      backend,
+      grids: { ...whole.grids, size: look.size, stats: measureAll(whole.grids) },
+      view: part && { region, size: look.size, grids: part.grids },
+      start,
+      entry,
+    };
+  }
+
+  /** Grids of a region for maps of `size` pixels a side. */
+  async grids(region: Region, size: number, watch: Watch = {}) {
+    const builder = new MapsBuilder(this.#head, size, region);
+    for await (const band of this.#walk(region, watch)) builder.add(band);
+    return builder.grids;
+  }
+
+  async entry(cell: Cell, watch: Watch = {}): Promise<Entry> {
+    const { tokens } = this.#head;
+    const rows = bandsOf(cell.query, cell.query + 1, tokens)[0] as [number, number];
+    // A single row is computed at once, a band of a large head is not.
+    const band =
+      this.#bands.get(this.#subject, rows[0]) ?? (await this.#compute([cell.query, cell.query + 1], watch));
+    return entryOf(band, this.#head, this.#b, cell);
+  }
+
+  /** A region of one map as JSON, after `start`. */
+  async json(start: string, map: keyof Maps<unknown>, region: Region, watch: Watch = {}): Promise<Blob> {
+    const { tokens, causal } = this.#head;
+    const scratch = new Float32Array(tokens);
+    const parts: BlobPart[] = [start];
+    let since = performance.now();
+    for await (const band of this.#walk(region, watch)) {
+      const end = Math.min(region.query + region.size, band.first + band.queries);
+      for (let query = Math.max(region.query, band.first); query < end; query++) {
+        if (query > region.query) parts.push(",\n");
+        parts.push(mapJsonRow(mapRow(band, map, query, scratch), query, region, causal));
+        if (performance.now() - since < SLICE_MS) continue;
+        watch.onProgress?.((query - region.query) / region.size);
+        await new Promise((resolve) => setTimeout(resolve));
+        watch.signal?.throwIfAborted();
+        since = performance.now();
+      }
+    }
+    return new Blob([...parts, MAP_JSON_END], { type: "application/json" });
+  }
+
+  /** Logits are b q·k. */
+  get #b(): number {
+    return this.#head.scale / this.#question.temperature;
+  }
+
+  /** The bands that hold a region's rows, in order. */
+  async *#walk({ query, size }: Region, { signal, onProgress }: Watch): AsyncGenerator<Band> {
+    const all = bandsOf(query, query + size, this.#head.tokens);
+    for (const [i, rows] of all.entries()) {
+      let band = this.#bands.get(this.#subject, rows[0]);
+      if (!band) {
+        const progress = (fraction: number) => onProgress?.((i + fraction) / all.length);
+        band = await this.#compute(rows, { ...(signal && { signal }), onProgress: progress });
+        this.#bands.put(this.#subject, band);
+      }
+      yield band;
+    }
+  }
+
+  async #compute(rows: [number, number], watch: Watch): Promise<Band> {
+    const { temperature } = this.#question;
+    const options = { ...commonOptions(this.#question, this.#head), temperature, rows };
+    const start = performance.now();
+    const matrices = await this.#sb.decompose({ ...options, method: "scatterbrain", ...watch });
+    // For the browser's profiler: the rest of a picture's time is the page's own.
+    performance.measure("matrices", { start });
+    return { ...matrices, first: rows[0] };
+  }
+}

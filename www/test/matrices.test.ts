@@ -1,0 +1,130 @@
+import { load } from "scatterbrain-attention";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { clusterHead } from "../src/lib/clusters.ts";
+import { mapJsonStart } from "../src/lib/export.ts";
+import { wholeRegion } from "../src/lib/region.ts";
+import { commonOptions } from "../src/lib/request.ts";
+import { DEFAULTS, type State } from "../src/lib/state.ts";
+import type { Instance } from "../src/worker/analyse.ts";
+import { Bands, bandsOf } from "../src/worker/bands.ts";
+import { Matrices } from "../src/worker/matrices.ts";
+
+let sb: Instance;
+beforeAll(async () => {
+  sb = await load();
+});
+afterAll(() => sb.dispose());
+
+const state: State = { ...DEFAULTS, temperature: 0.7 };
+const small = clusterHead({ tokens: 40, clusters: 4, spread: 0.5, dim: 8, seed: 3 });
+
+it.each([false, true])("explains every entry as computed directly; causal: %s", async (causal) => {
+  const head = { ...small, causal };
+  const question = causal ? ({ ...state, support: "window", features: "favor" } as const) : state;
+  const matrices = new Matrices(sb, head, question);
+  const { logNormalizer } = await sb.decompose({
+    ...commonOptions(question, head),
+    method: "scatterbrain",
+    temperature: question.temperature,
+  });
+  const { tokens, dim, q, k, scale } = head;
+  const logitOf = (query: number, key: number) => {
+    let dot = 0;
+    for (let i = 0; i < dim; i++) dot += (q[query * dim + i] as number) * (k[key * dim + i] as number);
+    return [dot, (scale / question.temperature) * dot] as const;
+  };
+  const parts = new Set<boolean>();
+  for (let query = 0; query < tokens; query++) {
+    const keys = causal ? query + 1 : tokens;
+    let sum = 0;
+    for (let key = 0; key < keys; key++) sum += Math.exp(logitOf(query, key)[1]);
+    for (let key = 0; key < tokens; key++) {
+      const found = await matrices.entry({ query, key });
+      expect(found.masked).toBe(key >= keys);
+      if (found.masked) continue;
+      const [dot, logit] = logitOf(query, key);
+      expect(found).toMatchObject({ query, key, dot, logit });
+      expect(found.exact).toBeCloseTo(Math.exp(logit) / sum, 6);
+      expect(found.sparse).toBeCloseTo(found.approximation - found.lowRank, 6);
+      const onSupport = Math.exp(logit - (logNormalizer[query] as number));
+      expect(found.approximation).toBeCloseTo(found.inSupport ? onSupport : found.lowRank, 6);
+      expect(found.error).toBeCloseTo(found.approximation - Math.exp(logit) / sum, 6);
+      parts.add(found.inSupport);
+    }
+  }
+  expect(parts.size).toBe(2);
+});
+
+describe("a picture", () => {
+  it("has the whole, the part that is shown and the cell under the cursor", async () => {
+    const matrices = new Matrices(sb, small, state);
+    const view = { query: 8, key: 16, size: 16 };
+    const picture = await matrices.picture({ size: 8, view, cell: { query: 9, key: 1000 } });
+    expect(picture.grids).toMatchObject(await matrices.grids(wholeRegion(40), 8));
+    expect(picture.view).toEqual({ region: view, size: 8, grids: await matrices.grids(view, 8) });
+    expect(picture.entry).toEqual(await matrices.entry({ query: 9, key: 39 }));
+    const whole = await matrices.picture({ size: 8, view: null, cell: null });
+    expect(whole.view).toBeNull();
+    expect(whole.entry).toEqual(await matrices.entry(whole.start));
+    // The row's largest correction.
+    expect(whole.start.query).toBe(20);
+    expect(whole.entry.inSupport).toBe(true);
+  });
+
+  it("is saved with every number of the region, and what it is", async () => {
+    const head = { ...small, causal: true };
+    const asked = { ...state, support: "window", features: "favor" } as const;
+    const matrices = new Matrices(sb, head, asked);
+    const region = { query: 10, key: 8, size: 8 };
+    const start = mapJsonStart(head, asked, "error", region);
+    const blob = await matrices.json(start, "error", region);
+    const data = JSON.parse(await blob.text());
+    expect(data).toMatchObject({
+      map: "error",
+      tokens: 40,
+      causal: true,
+      queries: [10, 17],
+      keys: [8, 15],
+      shape: [8, 8],
+      settings: { head: DEFAULTS.preset, temperature: 0.7, seed: 1 },
+    });
+    for (let i = 0; i < 8; i++) {
+      for (let j = 0; j < 8; j++) {
+        const { masked, error } = await matrices.entry({ query: 10 + i, key: 8 + j });
+        const found = data.entries[i][j];
+        expect(masked ? found : Math.fround(found)).toBe(masked ? null : error);
+      }
+    }
+  });
+});
+
+describe("bands", () => {
+  it("hold a million entries or two, and all rows that are asked for once", () => {
+    expect(bandsOf(0, 1025, 1025)).toEqual([[0, 1025]]);
+    const bands = bandsOf(0, 4097, 4097);
+    expect(bands.length).toBe(8);
+    expect(bands[0]?.[0]).toBe(0);
+    expect(bands.at(-1)?.[1]).toBe(4097);
+    bands.slice(1).forEach(([start], i) => {
+      expect(start).toBe(bands[i]?.[1]);
+    });
+    expect(bandsOf(600, 1100, 4097)).toEqual(bands.slice(1, 3));
+    expect(bandsOf(1022, 1023, 4097)).toEqual([bands[1]]);
+  });
+
+  it("are kept up to a limit, those used last and those of the newest picture", async () => {
+    const bands = new Bands();
+    const band = (first: number, entries: number) =>
+      ({ first, exact: { length: entries } }) as Parameters<Bands["put"]>[1];
+    for (let i = 0; i < 5; i++) {
+      bands.put("a", band(i, 2 ** 21));
+      bands.get("a", 0);
+    }
+    expect([0, 1, 2, 3, 4].map((first) => bands.get("a", first)?.first)).toEqual([0, undefined, 2, 3, 4]);
+    bands.put("a b", band(0, 1));
+    bands.keepOnly("a b");
+    expect([bands.get("a", 4), bands.get("a b", 0)?.first]).toEqual([undefined, 0]);
+    bands.keepOnly("a");
+    expect(bands.get("a b", 0)).toBeUndefined();
+  });
+});
