@@ -140,7 +140,7 @@ describe("comparing", () => {
     expect(await legends("pinned-")).toEqual(await legends("map."));
     await page.locator(".pinned-sparse-map .plate").focus();
     for (const key of ["+", "+", "ArrowUp"]) await page.keyboard.press(key);
-    expect(new Set(await texts(".axis.queries")).size).toBe(1);
+    await expect.poll(async () => new Set(await texts(".axis.queries")).size).toBe(1);
     expect((await texts(".axis.queries")).length).toBe(8);
     await expect
       .poll(() => stateOf(page))
