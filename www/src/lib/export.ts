@@ -45,12 +45,7 @@ export function mapJsonStart(
 export const MAP_JSON_END = "\n]}\n";
 
 /** One row of such a region: null where a key is in the query's future or an entry is no number. */
-export function mapJsonRow(
-  row: Float32Array,
-  query: number,
-  { key, size }: Region,
-  causal: boolean,
-): string {
+export function mapJsonRow(row: Float32Array, query: number, { key, size }: Region, causal: boolean): string {
   const entries: string[] = [];
   for (let j = key; j < key + size; j++) {
     const value = row[j] as number;

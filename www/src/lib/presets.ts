@@ -20,7 +20,8 @@ export const CAPTURED = { dim: 64, valueDim: 64, scale: 0.125 } as const;
 
 /** So many tokens make a matrix of millions of entries, which takes seconds. */
 const LARGE = 2000;
-const LARGE_NOTE = " A large head, of 16.8 million entries: a picture takes seconds, and a file of 1 to 2 MB is fetched.";
+const LARGE_NOTE =
+  " A large head, of 16.8 million entries: a picture takes seconds, and a file of 1 to 2 MB is fetched.";
 
 function imageHead(layer: number, head: number, tokens = 1025): Preset {
   const tail = `l${String(layer).padStart(2, "0")}h${head}`;

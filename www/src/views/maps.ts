@@ -164,10 +164,14 @@ export class Maps {
       GRACE_MS.grids,
       events,
     );
-    const entries: Shown["entries"] = new Answers((cell, signal) => source.entry(cell, signal), GRACE_MS.entry, {
-      onChange: () => this.#showCell(),
-      onError,
-    });
+    const entries: Shown["entries"] = new Answers(
+      (cell, signal) => source.entry(cell, signal),
+      GRACE_MS.entry,
+      {
+        onChange: () => this.#showCell(),
+        onError,
+      },
+    );
     const { view, entry } = picture;
     if (view) grids.tell({ region: view.region, size: view.size }, view.grids);
     entries.tell({ query: entry.query, key: entry.key }, entry);
