@@ -3,7 +3,7 @@ import { headUrl } from "./head-files.ts";
 import type { BackendReport } from "./lib/backend.ts";
 import { Latest } from "./lib/latest.ts";
 import type { OwnFacts } from "./lib/own.ts";
-import { CLUSTERS_ID, PRESETS } from "./lib/presets.ts";
+import { CLUSTERS_ID, SMALL_CAPTURED } from "./lib/presets.ts";
 import type { CurvePoint, Look, Picture, PictureSource, Summary } from "./lib/results.ts";
 import { curveKey, ownHead, pictureKey, type State } from "./lib/state.ts";
 import { coarseToFine, curveTemperatures } from "./lib/temperature.ts";
@@ -104,7 +104,7 @@ export class Session {
     signal: AbortSignal,
     onUpdate: (data: FigureData[Id], fraction: number) => void,
   ): Promise<void> {
-    const captured = PRESETS.filter(({ file }) => file).map(({ id }) => ({
+    const captured = SMALL_CAPTURED.map(({ id }) => ({
       preset: id,
       source: { kind: "file", url: headUrl(id) } as const,
     }));

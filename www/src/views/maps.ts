@@ -12,43 +12,9 @@ import { type Cell, DEFAULTS, type Span, type State, type Transform } from "../l
 import type { Stats } from "../lib/stats.ts";
 import type { Step } from "../lib/store.ts";
 import { element, oncePerFrame } from "./dom.ts";
-import { HeatMap, type HeatMapText } from "./heat-map.ts";
+import { HeatMap } from "./heat-map.ts";
+import { MAP_NAMES, MAP_TEXTS } from "./map-texts.ts";
 import { ZoomBar } from "./zoom-bar.ts";
-
-const TEXTS: Four<HeatMapText> = {
-  exact: {
-    className: "exact",
-    operator: "",
-    title: "Exact",
-    formula: "softmax, rows sum to 1",
-    description: "the attention weight of each query on each key",
-  },
-  lowRank: {
-    className: "low-rank-map",
-    operator: "≈",
-    title: "Low rank",
-    formula: "the feature map, everywhere",
-    description: "what the feature map contributes to each weight",
-    colour: "low-rank",
-  },
-  sparse: {
-    className: "sparse-map",
-    operator: "+",
-    title: "Sparse",
-    formula: "correction on the support",
-    description: "what is added on the support; zero elsewhere",
-    colour: "sparse",
-  },
-  error: {
-    className: "error-map",
-    operator: "",
-    title: "Error",
-    formula: "low rank + sparse − exact",
-    description: "low rank plus sparse minus exact",
-  },
-};
-
-const NAMES = ["exact", "lowRank", "sparse", "error"] as const;
 
 /** What stands on the screen may stay for so many milliseconds while the worker has not answered. */
 const GRACE_MS = { grids: 80, entry: 150 };
@@ -104,7 +70,7 @@ export class Maps {
     this.#events = events;
     this.#aggregation = aggregation;
     const heatMap = (name: keyof Four<unknown>) =>
-      new HeatMap(TEXTS[name], {
+      new HeatMap(MAP_TEXTS[name], {
         onHover: (place) => this.#setHover(place && this.#cellAt(place)),
         onPick: (place) => this.#pick(this.#cellAt(place), true),
         onKey: (press) => this.#press(press),
@@ -130,7 +96,7 @@ export class Maps {
     });
     root.append(
       this.#bar.root,
-      ...NAMES.map((name) => this.#maps[name].figure),
+      ...MAP_NAMES.map((name) => this.#maps[name].figure),
       element("p", { class: "hidden", id: "map-help" }, help),
     );
   }
@@ -213,19 +179,22 @@ export class Maps {
     const [region, tokens] = [this.#region(), this.#tokens()];
     if (this.#shown) {
       const { picture, grids } = this.#shown;
-      const shown = this.#grids(this.#shown) ?? (grids.late ? coarse(picture.grids, region, tokens) : null);
+      const fine = this.#grids(this.#shown);
       // What is on the screen is better than a flicker.
-      if (!shown) return;
+      if (!fine && !grids.late) return;
       // Colours mean the same in every view: they are those of the whole matrices.
       const { stats } = picture.grids;
-      this.#paint(shown, pictureScales(stats, this.#transform, this.#span), stats);
-      this.#aggregation.textContent = this.#aggregationText(region);
+      const scales = pictureScales(stats, this.#transform, this.#span);
+      this.#paint(fine ?? coarse(picture.grids, region, tokens), scales, stats);
+      if (fine) this.#aggregation.textContent = this.#aggregationText(region);
+      else if (grids.waiting) this.#aggregation.textContent = "Coarse until this part is computed.";
+      else this.#aggregation.textContent = "Coarse: this part was not computed. Move or zoom to try again.";
     } else if (this.#poster) {
       const { grids, scales } = this.#poster;
       this.#paint(coarse(grids, region, tokens), scales, measureAll(grids));
     }
     this.#root.classList.toggle("zoomed", !isWhole(region, tokens));
-    for (const name of NAMES) this.#maps[name].showRange(region);
+    for (const name of MAP_NAMES) this.#maps[name].showRange(region);
     this.#bar.show(region, tokens);
     this.#showCell();
   }
@@ -251,7 +220,7 @@ export class Maps {
   }
 
   #paint(grids: Four<Grid>, scales: Four<Scale>, stats: Four<Stats>): void {
-    for (const name of NAMES) this.#maps[name].draw(grids[name], scales[name], stats[name], this.#theme);
+    for (const name of MAP_NAMES) this.#maps[name].draw(grids[name], scales[name], stats[name], this.#theme);
   }
 
   async #data(map: keyof Four<unknown>) {
@@ -259,8 +228,12 @@ export class Maps {
     const { picture, state, source } = this.#shown;
     const region = this.#region();
     const name = this.#fileName(map, "json");
-    const content = await source.json(mapJsonStart(picture, state, map, region), map, region);
-    return content && { name, content };
+    try {
+      return { name, content: await source.json(mapJsonStart(picture, state, map, region), map, region) };
+    } catch (error) {
+      this.#events.onError(error);
+      return null;
+    }
   }
 
   #fileName(map: keyof Four<unknown>, ending: string): string {
@@ -334,13 +307,13 @@ export class Maps {
 
   #showCell(): void {
     const cell = this.#cell();
-    for (const name of NAMES) this.#maps[name].showCell(cell, this.#region());
+    for (const name of MAP_NAMES) this.#maps[name].showCell(cell, this.#region());
     const entries = this.#shown?.entries;
     const entry = (cell && entries?.get(cell)) ?? null;
     this.#events.onReading(entries?.waiting ?? false);
     // A moment later there is one.
     if (entries?.waiting && !entries.late) return;
-    for (const name of NAMES) {
+    for (const name of MAP_NAMES) {
       if (!entry) this.#maps[name].showValue("", null);
       else if (entry.masked) this.#maps[name].showValue("future", null);
       else this.#maps[name].showValue(formatNumber(entry[name]), entry[name]);

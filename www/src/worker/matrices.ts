@@ -86,19 +86,22 @@ export class Matrices {
   /** A region of one map as JSON, after `start`. */
   async json(start: string, map: keyof Maps<unknown>, region: Region, watch: Watch = {}): Promise<Blob> {
     const { tokens, causal } = this.#head;
-    const parts: BlobPart[] = [start];
+    const parts: Blob[] = [new Blob([start])];
     let since = performance.now();
     for await (const band of this.#walk(region, watch)) {
       const end = Math.min(region.query + region.size, band.first + band.queries);
+      const lines: string[] = [];
       for (let query = Math.max(region.query, band.first); query < end; query++) {
-        if (query > region.query) parts.push(",\n");
-        parts.push(mapJsonRow(mapRows(band, map, query, 1, tokens), query, region, causal));
+        if (query > region.query) lines.push(",\n");
+        lines.push(mapJsonRow(mapRows(band, map, query, 1, tokens), query, region, causal));
         if (performance.now() - since < SLICE_MS) continue;
         watch.onProgress?.((query - region.query) / region.size);
         await new Promise((resolve) => setTimeout(resolve));
         watch.signal?.throwIfAborted();
         since = performance.now();
       }
+      // The browser keeps it where there is room: all of a large head is 200 MB.
+      parts.push(new Blob(lines));
     }
     return new Blob([...parts, MAP_JSON_END], { type: "application/json" });
   }
