@@ -99,21 +99,31 @@ impl Error {
     }
 
     pub(crate) fn shape(name: impl Display, value: impl Display, expected: impl Display) -> Self {
-        Error::InvalidShape { name: name.to_string(), value: value.to_string(), expected: expected.to_string() }
+        let [name, value, expected] = texts([&name, &value, &expected]);
+        Error::InvalidShape { name, value, expected }
     }
 
     pub(crate) fn option(name: impl Display, value: impl Display, expected: impl Display) -> Self {
-        Error::InvalidOption { name: name.to_string(), value: value.to_string(), expected: expected.to_string() }
+        let [name, value, expected] = texts([&name, &value, &expected]);
+        Error::InvalidOption { name, value, expected }
     }
 
     pub(crate) fn unsupported(what: impl Display, why: impl Display) -> Self {
-        Error::Unsupported { what: what.to_string(), why: why.to_string() }
+        let [what, why, _] = texts([&what, &why, &""]);
+        Error::Unsupported { what, why }
     }
 
     #[cfg(feature = "webgpu")]
     pub(crate) fn no_device(what: &str, why: impl Display) -> Self {
         Error::NoDevice { why: format!("{what}: {why}") }
     }
+}
+
+/// One copy for all types: errors are made in many places, and seldom.
+#[cold]
+#[inline(never)]
+fn texts(values: [&dyn Display; 3]) -> [String; 3] {
+    values.map(|value| value.to_string())
 }
 
 fn non_finite(value: f32) -> &'static str {

@@ -66,7 +66,7 @@ export class Scatterbrain {
     checkSignal(call.signal);
     const { q, k, v } = call;
     const { rows, ...rest } = call.options;
-    const [start, end] = readRows(rows);
+    const [start, end] = readRows(rows, rest.shape);
     const task = core.task(({ Job }) => Job.decompose(q, k, v, rest, start, end));
     return this.#finish(task, call) as Promise<Decomposition>;
   }

@@ -56,9 +56,9 @@ export function readRobustPcaCall(given: unknown): RobustPcaCall {
   return { ...rest, q: readTensor("q", q), k: readTensor("k", k) };
 }
 
-/** From which row to before which; without an end to the last one. The module knows how many there are. */
-export function readRows(rows: unknown): [start: number, end?: number] {
-  if (rows === undefined) return [0];
+/** From which row to before which, or to the last. */
+export function readRows(rows: unknown, shape: unknown): readonly [start: number, end: number] {
+  if (rows === undefined) return [0, MAX_SIZE];
   if (!Array.isArray(rows) || rows.length !== 2) {
     throw unexpected("InvalidOption", "rows", describe(rows), "an array of two whole numbers, [start, end]");
   }
@@ -66,7 +66,17 @@ export function readRows(rows: unknown): [start: number, end?: number] {
     if (Number.isInteger(row) && 0 <= row && row <= MAX_SIZE) continue;
     throw unexpected("InvalidOption", `rows[${i}]`, describe(row), `a whole number from 0 to ${MAX_SIZE}`);
   }
-  return rows as [number, number];
+  const [start, end] = rows as [number, number];
+  // Of a shape that makes no sense the module will say so.
+  const { queries } = Object(shape) as { queries?: unknown };
+  const count = Number.isInteger(queries) ? (queries as number) : MAX_SIZE;
+  if (start < end && end <= count) return [start, end];
+  throw unexpected(
+    "InvalidOption",
+    "rows",
+    `[${start}, ${end}]`,
+    `[start, end], 0 <= start < end <= ${count}`,
+  );
 }
 
 /** A copy that does not change with what the caller holds. */

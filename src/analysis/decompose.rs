@@ -6,13 +6,13 @@ use web_time::Instant;
 
 use crate::analysis::RelativeError;
 use crate::attention::{BLOCK, Exact, Head, Inputs, LowRank, LowRankRow, Rest, RowResult, RowStats, Scratch, Stats};
-use crate::attention::{Clock, Clustered, ClusteredRow, Phase};
+use crate::attention::{Clock, Clustered, ClusteredRow, DenseKeys, Phase};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::options::Options;
 use crate::plan::Plan;
 use crate::shape::{Shape, TensorView};
-use crate::simd::{LANES, exp_from};
+use crate::simd::{LANES, exp_from, largest_of};
 use crate::support::{Rows, Support};
 
 /// Matrices `[queries, keys]`, row-major, each row divided by the normaliser that makes it sum to 1.
@@ -62,6 +62,7 @@ pub struct Decompose<D> {
     milliseconds: f64,
     scratch: Scratch,
     rows: Rows,
+    dense_keys: Option<DenseKeys>,
     matrices: Matrices,
 }
 
@@ -108,6 +109,10 @@ pub fn decompose_rows(
     queries: Range<usize>,
 ) -> Result<Decomposition> {
     let plan = Plan::new(Shape::of(q, k, v)?, options)?;
+    if queries.is_empty() || queries.end > plan.shape.queries {
+        let expected = format!("[start, end], 0 <= start < end <= {}", plan.shape.queries);
+        return Err(Error::option("rows", format!("[{}, {}]", queries.start, queries.end), expected));
+    }
     let mut work = Decompose::new(plan, Inputs { q: q.data, k: k.data, v: v.data }, queries)?;
     while !work.is_done() {
         work.step()?;
@@ -116,29 +121,22 @@ pub fn decompose_rows(
 }
 
 impl<D: Deref<Target = [f32]>> Decompose<D> {
-    /// Checks everything and takes the memory. Errors as for [`decompose_rows`].
+    /// Checks the data and takes the memory; `queries` that there are not have no rows. Errors as for [`decompose`].
     pub fn new(plan: Plan, inputs: Inputs<D>, queries: Range<usize>) -> Result<Decompose<D>> {
         let shape = plan.shape;
         shape.check_one_head()?;
-        if queries.is_empty() || queries.end > shape.queries {
-            let expected = format!("[start, end], 0 <= start < end <= {}", shape.queries);
-            return Err(Error::option("rows", format!("[{}, {}]", queries.start, queries.end), expected));
-        }
         inputs.check(&plan)?;
+        let queries = queries.start..queries.end.min(shape.queries);
         let count = queries.len();
-        let matrix = || -> Result<Vec<f32>> {
-            let entries = count.checked_mul(shape.keys).ok_or(Error::OutOfMemory {
-                what: "a matrix of queries x keys",
-                bytes: count as u64 * shape.keys as u64 * size_of::<f32>() as u64,
-            })?;
-            memory::filled("a matrix of queries x keys", entries, 0.0)
-        };
+        // More than can be counted is more than there is.
+        let entries = count.saturating_mul(shape.keys);
+        let matrix = || memory::zeros("a matrix of queries x keys", entries);
         let matrices = Matrices {
             exact: matrix()?,
             low_rank: matrix()?,
             sparse: matrix()?,
             approximation: matrix()?,
-            support: memory::filled("the support mask", count * shape.keys, 0)?,
+            support: memory::filled("the support mask", entries, 0)?,
             log_normalizer: vec![f64::NEG_INFINITY; count],
             exact_log_normalizer: vec![f64::NEG_INFINITY; count],
         };
@@ -156,13 +154,14 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
             milliseconds: 0.0,
             scratch: Scratch::default(),
             rows: Rows::default(),
+            dense_keys: None,
             matrices,
         })
     }
 
     /// Whether every row is done.
     pub fn is_done(&self) -> bool {
-        self.query == self.queries.end
+        self.query >= self.queries.end
     }
 
     /// Share of the work done, from 0 to 1.
@@ -208,7 +207,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
             stats: Stats {
                 milliseconds,
                 support_entries,
-                peak_bytes: plan.peak_bytes() + 17 * count as u64 * keys as u64,
+                peak_bytes: plan.peak_bytes() + 17 * count as u64 * keys as u64 + DenseKeys::bytes(&plan),
                 phases,
                 ..Stats::of(&plan, &plan.whole(), clusters)
             },
@@ -239,10 +238,15 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
         let mut exact_output = vec![0.0; block.len() * dim];
         let stats = exact.rows_with_stats(head, block.clone(), &mut exact_output);
         let mut logits = vec![0.0; LANES * head.keys];
+        let mut entries = logits.clone();
+        let mut output = vec![0.0; dim];
         for first in block.clone().step_by(LANES) {
             let last = block.end.min(first + LANES);
             exact.logits(head, first..last, &mut logits);
             let low_rank_rows = low_rank.as_mut().map(|part| part.rows(head, first, last, &mut Clock::new()));
+            if let Some((part, rows)) = low_rank.as_ref().zip(low_rank_rows.as_ref()) {
+                part.all_entries(head, first, rows, &mut self.dense_keys, &mut entries)?;
+            }
             if let Some(support) = support {
                 support.rows(&self.plan, head, first..last, &mut self.rows)?;
                 self.support_entries += self.rows.entries() as u64;
@@ -257,24 +261,22 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
                 self.entropy += row.stats.entropy;
                 let exact_row = &exact_output[n * dim..(n + 1) * dim];
                 if let Some(clustered) = clustered {
-                    let mut output = vec![0.0; dim];
                     let result = clustered.row(head, query, &mut output)?;
-                    self.error.add(exact_row, &output);
                     self.support_entries += result.entries as u64;
                     self.clusters += result.clusters as u64;
                     self.matrices.clustered(&row, self.plan.shape.keys, clustered, result);
                 } else if support.is_some() {
                     let low_rank = low_rank.as_ref().zip(low_rank_rows.as_ref().map(|rows| &rows[lane]));
-                    let mut output = vec![0.0; dim];
                     let keys = self.rows.row(lane);
                     let result = self.scratch.row(head, query, keys, low_rank, &mut output);
-                    self.error.add(exact_row, &output);
+                    let low_rank = low_rank.map(|(_, own)| (own, &entries[lane * head.keys..]));
                     self.matrices.estimate(&row, self.plan.shape.keys, keys, low_rank, result);
                 } else {
-                    self.error.add(exact_row, exact_row);
+                    output.copy_from_slice(exact_row);
                     self.support_entries += row.logits.len() as u64;
                     self.matrices.all_exact(&row, self.plan.shape.keys);
                 }
+                self.error.add(exact_row, &output);
             }
         }
         Ok(())
@@ -326,13 +328,13 @@ impl Matrices {
         range
     }
 
-    /// A row of an estimator with support `support` and this low-rank part.
+    /// A row of an estimator with support `support`, this low-rank part and its entries.
     fn estimate(
         &mut self,
         row: &RowInputs,
         keys: usize,
         support: &[u32],
-        low_rank: Option<(&LowRank, &LowRankRow)>,
+        low_rank: Option<(&LowRankRow, &[f32])>,
         result: RowResult,
     ) {
         let range = self.exact_row(row, keys);
@@ -340,12 +342,12 @@ impl Matrices {
         let visible = range.len();
         let low = &mut self.low_rank[range.clone()];
         match low_rank {
-            Some((part, own)) if result.rest == Rest::LowRank || support.len() == visible => {
-                let all: Vec<u32> = (0..visible as u32).collect();
-                part.entries(own, &all, low);
+            Some((own, entries)) if result.rest == Rest::LowRank || support.len() == visible => {
                 let factor = (own.log_scale - result.log_normalizer).exp().min(f64::MAX);
                 let limit = f64::from(f32::MAX);
-                low.iter_mut().for_each(|x| *x = (f64::from(*x) * factor).clamp(-limit, limit) as f32);
+                low.iter_mut()
+                    .zip(entries)
+                    .for_each(|(low, &x)| *low = (f64::from(x) * factor).clamp(-limit, limit) as f32);
             }
             _ if result.rest == Rest::Uniform => low.fill(1.0 / visible as f32),
             _ => {}
@@ -368,7 +370,7 @@ impl Matrices {
 
 /// `exp(logits - log_normalizer)`, by way of the largest logit: at 10⁴ the normaliser does not fit into f32.
 fn exp_relative(logits: &[f32], log_normalizer: f64, out: &mut [f32]) {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let largest = largest_of(logits);
     if largest == f32::NEG_INFINITY {
         return;
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::attention::Head;
 use crate::error::Result;
-use crate::simd::{LANES, Lanes, Panels, exp_moment, exp_tile, largest, product};
+use crate::simd::{LANES, Lanes, Panels, all_products, exp_moment, exp_tile, largest, product};
 
 /// Queries worked on together: one pass over keys and values serves them all.
 pub(crate) const BLOCK: usize = 64;
@@ -70,13 +70,7 @@ impl Exact {
     /// Logits of up to 16 queries with every key, into `out` `[queries, keys]`.
     pub fn logits(&self, head: &Head, queries: Range<usize>, out: &mut [f32]) {
         let lanes = Lane16::new(head, queries.start);
-        for p in 0..self.keys.count() {
-            let mut tile = [[0.0; LANES]; LANES];
-            product(self.keys.panel(p), &lanes.queries, &mut tile, false);
-            for (row, out) in out.chunks_exact_mut(head.keys).take(queries.len()).enumerate() {
-                out[p * LANES..].iter_mut().zip(&tile).for_each(|(out, lanes)| *out = lanes[row]);
-            }
-        }
+        all_products(&self.keys, &lanes.queries, &mut out[..queries.len() * head.keys]);
     }
 
     fn pass<const STATS: bool>(&self, head: &Head, queries: Range<usize>) -> Vec<Lane16> {

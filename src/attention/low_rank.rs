@@ -6,7 +6,7 @@ use crate::attention::prefix::Prefix;
 use crate::error::Result;
 use crate::features::{Balance, FeatureMap, KeyFeatures, QueryTile};
 use crate::plan::{FeaturePlan, Plan};
-use crate::simd::{LANES, Lanes, Panels, pair_products, panel_count, product, row_product};
+use crate::simd::{LANES, Lanes, Panels, all_products, pair_products, panel_count, product, row_product};
 
 /// Keys whose products are summed in f32 before the sum is carried on in f64.
 const BLOCK: usize = 512;
@@ -29,6 +29,24 @@ pub(crate) struct LowRankRow {
     pub complement: bool,
     /// Logarithm of the scale of each key feature at this row; empty where it is the same for all rows.
     pub key_scale: Vec<f32>,
+}
+
+/// Features of all keys as `all_entries` needs them, made at the first rows.
+pub(crate) struct DenseKeys {
+    /// `[features, keys]`; causal `[keys, features]`.
+    pub keys: Panels,
+    /// Causal only: the logarithms of the scales, and how many keys each panel has in units of them.
+    pub scale: Vec<f32>,
+    pub done: Vec<usize>,
+}
+
+pub(super) const DENSE_KEYS: &str = "features of all keys";
+
+impl DenseKeys {
+    /// Scratch bytes of a plan.
+    pub fn bytes(plan: &Plan) -> u64 {
+        Panels::bytes(plan.shape.keys, plan.feature_count())
+    }
 }
 
 /// All rows see all keys: one state, read by every query.
@@ -98,6 +116,40 @@ impl LowRank {
         }
     }
 
+    /// Entries of consecutive rows from `first` on, at most 16, at all keys that they see: into `out` `[16, keys]`. Rows
+    /// must come in ascending order.
+    pub fn all_entries(
+        &self,
+        head: &Head,
+        first: usize,
+        rows: &[LowRankRow],
+        dense: &mut Option<DenseKeys>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        let dense = match dense {
+            Some(dense) => dense,
+            None => dense.insert(match self {
+                LowRank::Whole(whole) => whole.dense_keys()?,
+                LowRank::Prefix(prefix) => prefix.dense_keys()?,
+            }),
+        };
+        match self {
+            LowRank::Whole(_) => {
+                let mut columns = vec![[0.0; LANES]; dense.keys.rows()];
+                for (lane, row) in rows.iter().enumerate() {
+                    columns.iter_mut().zip(row.features.as_flattened()).for_each(|(column, &x)| column[lane] = x);
+                }
+                all_products(&dense.keys, &columns, &mut out[..rows.len() * head.keys]);
+            }
+            LowRank::Prefix(prefix) => {
+                for (n, (row, out)) in rows.iter().zip(out.chunks_exact_mut(head.keys)).enumerate() {
+                    prefix.first_entries(row, dense, &mut out[..head.visible(first + n)]);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Scratch bytes of this part of a plan.
     pub fn bytes(plan: &Plan) -> u64 {
         let (shape, count) = (plan.shape, plan.feature_count());
@@ -128,6 +180,16 @@ impl Whole {
     /// `[keys, features]`, each feature in units of its largest over the keys.
     pub fn keys(&self) -> &Panels {
         &self.keys.panels
+    }
+
+    /// The key features, transposed.
+    fn dense_keys(&self) -> Result<DenseKeys> {
+        let panels = &self.keys.panels;
+        let mut keys = Panels::zeros(DENSE_KEYS, panels.count() * LANES, panels.rows())?;
+        for p in 0..panels.count() {
+            keys.put_columns(p * LANES..(p + 1) * LANES, panels.panel(p));
+        }
+        Ok(DenseKeys { keys, scale: Vec::new(), done: Vec::new() })
     }
 
     /// Rows `first..last`, at most 16. Reading the state is left to the caller's lap.

@@ -5,12 +5,14 @@
 //! summed is scaled down. With a window as the support the state follows at the window's distance and is
 //! the complement itself: nothing has to be subtracted.
 
-use crate::attention::low_rank::LowRankRow;
+use crate::attention::low_rank::{DENSE_KEYS, DenseKeys, LowRankRow};
 use crate::attention::{Head, saturate};
 use crate::error::Result;
 use crate::features::{FeatureMap, scale_values};
 use crate::memory;
-use crate::simd::{LANES, Lanes, Panels, add_outer, add_weighted_rows, exp_from, panel_count};
+use crate::simd::{
+    LANES, Lanes, Panels, add_outer, add_weighted_rows, exp_from, largest_of, pair_products, panel_count,
+};
 
 pub(crate) struct Prefix {
     map: FeatureMap,
@@ -84,7 +86,7 @@ impl Prefix {
         }
         if self.map.is_log() {
             let logs: Vec<f32> = features.iter().zip(&self.log_scale).map(|(x, scale)| x + scale).collect();
-            let largest = logs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let largest = largest_of(&logs);
             exp_from(&logs, largest, &mut features);
             row.log_scale = f64::from(largest);
         } else {
@@ -116,6 +118,31 @@ impl Prefix {
             }
             *out = sum;
         }
+    }
+
+    /// Entries of `row` at the first keys, as many as `out` has room for. Scales seldom change: what `dense` holds of the
+    /// row before saves nearly all exponentials.
+    pub fn first_entries(&self, row: &LowRankRow, dense: &mut DenseKeys, out: &mut [f32]) {
+        for (p, done) in dense.done.iter_mut().enumerate() {
+            let panel = p * LANES..row.key_scale.len().min((p + 1) * LANES);
+            let (own, known) = (&row.key_scale[panel.clone()], &mut dense.scale[panel]);
+            if own != known {
+                known.copy_from_slice(own);
+                *done = 0;
+            }
+            for key in *done..out.len() {
+                self.scaled(&row.key_scale, p, &self.keys.panel(p)[key], &mut dense.keys.panel_mut(p)[key]);
+            }
+            *done = out.len();
+        }
+        let first: Vec<u32> = (0..out.len() as u32).collect();
+        pair_products(&row.features, &dense.keys, &first, out);
+    }
+
+    /// Room for the features of all keys.
+    pub fn dense_keys(&self) -> Result<DenseKeys> {
+        let keys = Panels::zeros(DENSE_KEYS, self.keys.rows(), self.keys.cols())?;
+        Ok(DenseKeys { keys, scale: self.log_scale.clone(), done: vec![0; self.keys.count()] })
     }
 
     /// One panel of a key's features in units of the exponential of `log_scale`.

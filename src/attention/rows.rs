@@ -15,7 +15,7 @@
 use crate::attention::low_rank::{LowRank, LowRankRow};
 use crate::attention::{Head, saturate};
 use crate::plan::Plan;
-use crate::simd::{LANES, Lanes, accumulate_rows, exp_from, gather_columns, row_product};
+use crate::simd::{LANES, Lanes, accumulate_rows, exp_from, gather_columns, largest_of, row_product};
 
 /// Rounding error of a low-rank sum, relative to the sizes of its terms.
 pub(super) const ROUNDING: f64 = f32::EPSILON as f64;
@@ -108,7 +108,7 @@ impl Scratch {
     /// The exact mass on the support; leaves exp(logit - log_scale) in `weights`.
     fn support_mass(&mut self, head: &Head, query: usize, keys: &[u32]) -> Mass {
         self.logits(head, query, keys);
-        let largest = self.logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let largest = largest_of(&self.logits);
         self.weights.resize(keys.len(), 0.0);
         exp_from(&self.logits, largest, &mut self.weights);
         Mass { log_scale: f64::from(largest), sum: self.weights.iter().map(|&x| f64::from(x)).sum() }

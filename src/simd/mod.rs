@@ -49,7 +49,7 @@ pub(crate) use exp::{exp_from, exp_moment, exp_tile, largest};
 pub(crate) use hash::nearest_axis;
 pub(crate) use outer::{add_outer, add_weighted_rows};
 pub(crate) use panels::{Panels, panel_count};
-pub(crate) use product::{accumulate_rows, pair_products, product, row_product};
+pub(crate) use product::{accumulate_rows, all_products, pair_products, product, row_product};
 pub(crate) use search::{add_row, copy_lanes, judge, largest_of, largest_row, replace_lane, sum};
 pub(crate) use tile::{all_finite, mask_equal, outer_sum, scale_columns, scale_rows, subtract_entries};
 pub(crate) use transpose::gather_columns;

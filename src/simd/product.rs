@@ -45,6 +45,18 @@ product_tile!(sum0 = 0, sum1 = 1);
 #[cfg(not(target_arch = "wasm32"))]
 product_tile!(sum0 = 0, sum1 = 1, sum2 = 2, sum3 = 3);
 
+/// Products of up to 16 columns of `right` with all of `left`, the columns of both being equally long: row-major `[columns of right,
+/// columns of left]`.
+pub(crate) fn all_products(left: &Panels, right: &[Lanes], out: &mut [f32]) {
+    for p in 0..left.count() {
+        let mut tile = [[0.0; LANES]; LANES];
+        product(left.panel(p), right, &mut tile, false);
+        for (row, out) in out.chunks_exact_mut(left.cols()).enumerate() {
+            out[p * LANES..].iter_mut().zip(&tile).for_each(|(out, lanes)| *out = lanes[row]);
+        }
+    }
+}
+
 /// The product of one row with one panel: `out[n] = Σ_k row[k] panel[k][n]`, summed over k in order.
 #[inline(never)]
 pub(crate) fn row_product(row: &[f32], panel: &[Lanes]) -> Lanes {

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::features::FIRST;
 use crate::memory;
 use crate::random::{Purpose, generator, normals};
-use crate::simd::{LANES, gather_columns, row_product, scale_columns};
+use crate::simd::{LANES, gather_columns, largest_of, row_product, scale_columns};
 use crate::support::{Buckets, Round, piece_of, sort, sortable};
 
 /// Elements of tokens saturate here: sums of their squares then stay finite.
@@ -34,8 +34,7 @@ pub(super) fn buckets(
     // F(q) = [q; 0; sqrt(M² - |q|²)], G(k) = [k; sqrt(M² - |k|²); 0], M² = max|q|² + max|k|².
     let (q_squares, on_queries) = of_queries.split_at(head.queries);
     let (k_squares, on_keys) = of_keys.split_at(head.keys);
-    let largest = |squares: &[f32]| squares.iter().copied().fold(0.0, f32::max);
-    let radius = largest(q_squares) + largest(k_squares);
+    let radius = largest_of(q_squares) + largest_of(k_squares);
     clock.lap(Task::Search);
     let mut list = memory::with_capacity("the support", rounds)?;
     let on = on_queries.chunks_exact(head.queries).zip(on_keys.chunks_exact(head.keys));

@@ -49,18 +49,17 @@ impl Job {
         Ok(Job(Work::Attention(Box::new(Run::part(plan, index, count, inputs(q, k, v)?)?))))
     }
 
-    /// Starts the dense decomposition of one head: of its rows from `start` to before `end`, without one to the last.
+    /// Starts the dense decomposition of one head: of its rows from `start` to before `end`, as far as there are any.
     pub fn decompose(
         q: &Float32Array,
         k: &Float32Array,
         v: &Float32Array,
         options: &JsValue,
         start: usize,
-        end: Option<usize>,
+        end: usize,
     ) -> Result<Job> {
         let plan = plan(options)?;
-        let rows = start..end.unwrap_or(plan.shape.queries);
-        Ok(Job(Work::Decompose(Box::new(Decompose::new(plan, inputs(q, k, v)?, rows)?))))
+        Ok(Job(Work::Decompose(Box::new(Decompose::new(plan, inputs(q, k, v)?, start..end)?))))
     }
 
     /// Starts a sweep over temperatures and methods.

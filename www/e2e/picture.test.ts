@@ -47,7 +47,8 @@ describe("the picture", () => {
 
   it("of every preset is not blank, and its numbers are the package's", async () => {
     const page = await open();
-    for (const { id } of PRESETS) {
+    // The large ones have tests of their own.
+    for (const { id } of PRESETS.filter(({ tokens = 0 }) => tokens < 2000)) {
       await page.selectOption("#preset", id);
       await settled(page);
       for (const { colours } of await pixels(page)) expect(colours).toBeGreaterThan(5);
@@ -118,7 +119,7 @@ describe("the picture", () => {
     // Above the diagonal there is nothing, in words too.
     await page.locator(".map.exact .plate").focus();
     await page.keyboard.press("End");
-    expect(await page.textContent("#readout")).toMatch(/future/);
+    await expect.poll(() => page.textContent("#readout")).toMatch(/future/);
   });
 
   it("says when a feature map does not fit the budget", async () => {

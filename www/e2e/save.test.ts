@@ -82,7 +82,8 @@ it("an entry is explained where it is clicked, and on Enter in words", async () 
   expect(await step("logit")).toBeCloseTo(await step("dot"), 6);
   await page.locator(".map.exact .plate").focus();
   await page.keyboard.press("ArrowRight");
-  expect(await step("exact")).not.toBe(found.exact);
+  expect((await numbers(page)).exact).not.toBe(found.exact);
+  expect(await step("exact")).toBe((await numbers(page)).exact);
   await page.keyboard.press("Enter");
   await expect
     .poll(() => page.textContent("#live"))

@@ -28,6 +28,7 @@ describe("zoom", () => {
       .evaluateAll((all) => all.map((axis) => axis.textContent));
     expect(new Set(labels).size).toBe(1);
     await expect.poll(() => view(page)).toMatch(/-8$/);
+    await settled(page);
     const [query, key] = (view(page) as string).split("-").map(Number) as [number, number];
     expect(query <= 40 && 40 < query + 8 && key <= 100 && 100 < key + 8).toBe(true);
     // Eight by eight squares of one colour each.
@@ -71,6 +72,7 @@ describe("zoom", () => {
     await page.getByRole("button", { name: "Zoom in" }).click();
     await page.getByRole("button", { name: "Zoom in" }).click();
     expect(view(page)).toMatch(/-32$/);
+    await settled(page);
     const zoomed = await pixels(page);
     await page.reload();
     await settled(page);

@@ -3,7 +3,7 @@ import { headUrl } from "./head-files.ts";
 import type { BackendReport } from "./lib/backend.ts";
 import { Latest } from "./lib/latest.ts";
 import type { OwnFacts } from "./lib/own.ts";
-import { PRESETS } from "./lib/presets.ts";
+import { SMALL_CAPTURED } from "./lib/presets.ts";
 import { questionOf } from "./lib/request.ts";
 import type { CurvePoint, Look, Picture, PictureSource, Summary } from "./lib/results.ts";
 import { curveKey, pictureKey, type State } from "./lib/state.ts";
@@ -113,7 +113,7 @@ export class Session {
     signal: AbortSignal,
     onUpdate: (data: FigureData[Id], fraction: number) => void,
   ): Promise<void> {
-    const captured = PRESETS.filter(({ file }) => file).map(({ id }) => ({
+    const captured = SMALL_CAPTURED.map(({ id }) => ({
       preset: id,
       source: { kind: "file", url: headUrl(id) } as const,
     }));

@@ -33,6 +33,7 @@ it.each([false, true])("explains every entry as computed directly; causal: %s", 
     for (let i = 0; i < dim; i++) dot += (q[query * dim + i] as number) * (k[key * dim + i] as number);
     return [dot, (scale / question.temperature) * dot] as const;
   };
+  await matrices.picture({ size: 8, view: null, cell: null });
   const parts = new Set<boolean>();
   for (let query = 0; query < tokens; query++) {
     const keys = causal ? query + 1 : tokens;
@@ -53,6 +54,9 @@ it.each([false, true])("explains every entry as computed directly; causal: %s", 
     }
   }
   expect(parts.size).toBe(2);
+  // A single row is the same without the rest.
+  const cell = { query: 23, key: 17 };
+  expect(await new Matrices(sb, head, question).entry(cell)).toEqual(await matrices.entry(cell));
 });
 
 describe("a picture", () => {

@@ -18,7 +18,7 @@ export type FigureId = keyof FigureData;
 export interface FigureRequest {
   source: HeadSource;
   question: Question;
-  /** Every captured head, for figures of them all. */
+  /** Every captured head of about a thousand tokens, for figures of them all. */
   captured: { preset: string; source: HeadSource }[];
 }
 

@@ -83,12 +83,6 @@ export class Answers<Question, Answer> {
     this.#latest.cancel();
   }
 
-  /** As `cancel`, and nobody hears of it. */
-  close(): void {
-    this.#forget();
-    this.#latest.cancel();
-  }
-
   #callLate(): void {
     if (!this.#asked) return;
     this.#asked.late = true;

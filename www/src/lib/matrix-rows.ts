@@ -16,32 +16,36 @@ export interface MatrixRows {
   support: Uint8Array<ArrayBuffer>;
 }
 
-/** A row of one map. The error is not kept: it is made where it is wanted, in `scratch`. */
-export function mapRow(
+/** Rows `query` and after of one map, `count` of them. Errors are not kept: they are made when they are wanted. */
+export function mapRows(
   { first, exact, approximation, ...others }: MatrixRows,
   map: keyof Maps<unknown>,
   query: number,
-  scratch: Float32Array<ArrayBuffer>,
+  count: number,
+  tokens: number,
 ): Float32Array<ArrayBuffer> {
-  const tokens = scratch.length;
-  const start = (query - first) * tokens;
-  if (map === "exact") return exact.subarray(start, start + tokens);
-  if (map !== "error") return others[map].subarray(start, start + tokens);
-  for (let j = 0; j < tokens; j++) {
-    scratch[j] = (approximation[start + j] as number) - (exact[start + j] as number);
+  const [start, end] = [(query - first) * tokens, (query - first + count) * tokens];
+  if (map === "exact") return exact.subarray(start, end);
+  if (map !== "error") return others[map].subarray(start, end);
+  const rows = new Float32Array(end - start);
+  for (let i = 0; i < rows.length; i++) {
+    rows[i] = (approximation[start + i] as number) - (exact[start + i] as number);
   }
-  return scratch;
+  return rows;
 }
+
+/** So many rows of errors stay in a cache while they are made and looked through. */
+const ROWS = 16;
 
 /** Grids of all four maps, built while the rows come in. */
 export class MapsBuilder {
+  readonly #tokens: number;
   readonly #builders: Maps<GridBuilder>;
-  readonly #error: Float32Array<ArrayBuffer>;
 
   constructor({ tokens, causal }: Pick<Head, "tokens" | "causal">, size: number, region?: Region) {
     const builder = () => new GridBuilder(tokens, size, causal, region);
+    this.#tokens = tokens;
     this.#builders = { exact: builder(), lowRank: builder(), sparse: builder(), error: builder() };
-    this.#error = new Float32Array(tokens);
   }
 
   add(rows: MatrixRows): void {
@@ -49,9 +53,9 @@ export class MapsBuilder {
     exact.add(rows.exact, rows.first);
     lowRank.add(rows.lowRank, rows.first);
     sparse.add(rows.sparse, rows.first);
-    const end = rows.first + rows.exact.length / this.#error.length;
-    for (let query = rows.first; query < end; query++) {
-      error.add(mapRow(rows, "error", query, this.#error), query);
+    const end = rows.first + rows.exact.length / this.#tokens;
+    for (let query = rows.first; query < end; query += ROWS) {
+      error.add(mapRows(rows, "error", query, Math.min(ROWS, end - query), this.#tokens), query);
     }
   }
 

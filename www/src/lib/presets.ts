@@ -18,7 +18,7 @@ export interface Preset {
 /** What all captured heads have in common. */
 export const CAPTURED = { dim: 64, valueDim: 64, scale: 0.125 } as const;
 
-/** So many tokens make a matrix of millions of entries, which takes seconds. */
+/** More tokens make a matrix of millions of entries, which takes seconds. */
 const LARGE = 2000;
 const LARGE_NOTE =
   " A large head, of 16.8 million entries: a picture takes seconds, and a file of 1 to 2 MB is fetched.";
@@ -89,6 +89,11 @@ export const PRESETS: readonly Preset[] = [
 
 /** Its curve shows all regimes: low rank alone wins as trained, the sum where it is softer. */
 export const DEFAULT_PRESET = "dinov2-l11h4";
+
+/** Those that are computed in a moment. */
+export const SMALL_CAPTURED: readonly Preset[] = PRESETS.filter(
+  ({ file, tokens = 0 }) => file && tokens <= LARGE,
+);
 
 const byId = new Map(PRESETS.map((preset) => [preset.id, preset]));
 

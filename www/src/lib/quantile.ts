@@ -8,16 +8,24 @@ const view = new DataView(new ArrayBuffer(4));
 export class Magnitudes {
   readonly #bins = new Uint32Array(1 << 17);
   #count = 0;
+  /** No bin outside of these has any. */
+  #first = 1 << 17;
+  #last = 0;
 
   add(values: Float32Array<ArrayBuffer>): this {
-    const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+    const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+    const bins = this.#bins;
+    let [count, first, last] = [this.#count, this.#first, this.#last];
     for (let i = 0; i < bits.length; i++) {
       const magnitude = (bits[i] as number) & 0x7fffffff;
       if (magnitude === 0 || magnitude >= 0x7f800000) continue;
       const bin = magnitude >>> 14;
-      this.#bins[bin] = (this.#bins[bin] as number) + 1;
-      this.#count++;
+      bins[bin] = (bins[bin] as number) + 1;
+      count++;
+      if (bin < first) first = bin;
+      if (bin > last) last = bin;
     }
+    [this.#count, this.#first, this.#last] = [count, first, last];
     return this;
   }
 
@@ -26,7 +34,7 @@ export class Magnitudes {
     if (this.#count === 0) return null;
     const rank = Math.max(1, Math.ceil(p * this.#count));
     let seen = 0;
-    for (let bin = 0; bin < this.#bins.length; bin++) {
+    for (let bin = this.#first; bin <= this.#last; bin++) {
       seen += this.#bins[bin] as number;
       if (seen >= rank) return middle(bin);
     }

@@ -52,8 +52,8 @@ export interface View {
 export interface PictureSource {
   grids(region: Region, size: number, signal: AbortSignal): Promise<View["grids"]>;
   entry(cell: Cell, signal: AbortSignal): Promise<Entry>;
-  /** A region of one map as JSON, after `start`; null if the reader ended it. */
-  json(start: string, map: keyof Maps<unknown>, region: Region): Promise<Blob | null>;
+  /** A region of one map as JSON, after `start`. */
+  json(start: string, map: keyof Maps<unknown>, region: Region): Promise<Blob>;
 }
 
 export function measureAll(grids: Maps<Grid>): Maps<Stats> {

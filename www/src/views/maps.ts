@@ -168,13 +168,17 @@ export class Maps {
     if (this.#maps.exact.resolution === 0) return;
     const [region, tokens] = [this.#region(), this.#tokens()];
     if (this.#shown) {
-      const shown = this.#grids();
+      const shown = this.#shown;
+      const fine = this.#grids();
       // What is on the screen is better than a flicker.
-      if (!shown) return;
+      if (!fine && !shown.drawingLate) return;
       // Colours mean the same in every view: they are those of the whole matrices.
-      const { stats } = this.#shown.picture.grids;
-      this.#paint(shown, pictureScales(stats, this.#transform, this.#span), stats);
-      this.#aggregation.textContent = this.#aggregationText(region);
+      const { stats, ...whole } = shown.picture.grids;
+      const scales = pictureScales(stats, this.#transform, this.#span);
+      this.#paint(fine ?? coarse(whole, region, tokens), scales, stats);
+      if (fine) this.#aggregation.textContent = this.#aggregationText(region);
+      else if (shown.drawing) this.#aggregation.textContent = "Coarse until this part is computed.";
+      else this.#aggregation.textContent = "Coarse: this part was not computed. Move or zoom to try again.";
     } else if (this.#poster) {
       const { grids, scales } = this.#poster;
       this.#paint(coarse(grids, region, tokens), scales, measureAll(grids));
@@ -211,8 +215,12 @@ export class Maps {
   async #data(map: keyof Four<unknown>) {
     if (!this.#shown) return null;
     const name = this.#fileName(map, "json");
-    const content = await this.#shown.json(map, this.#region());
-    return content && { name, content };
+    try {
+      return { name, content: await this.#shown.json(map, this.#region()) };
+    } catch (error) {
+      this.#events.onError(error);
+      return null;
+    }
   }
 
   #fileName(map: keyof Four<unknown>, ending: string): string {

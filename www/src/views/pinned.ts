@@ -13,7 +13,7 @@ import { element, oncePerFrame } from "./dom.ts";
 import { HeatMap } from "./heat-map.ts";
 import { MAP_NAMES, MAP_TEXTS } from "./map-texts.ts";
 import type { Drawing, MapCursor } from "./maps.ts";
-import { ShownPicture } from "./shown-picture.ts";
+import { coarse, ShownPicture } from "./shown-picture.ts";
 import { Status } from "./status.ts";
 
 export interface PinnedViewEvents {
@@ -208,9 +208,10 @@ export class Pinned {
     const size = this.#maps.exact.resolution;
     if (!drawing || !shown || size === 0) return;
     const { region, tokens, scales, theme } = drawing;
-    const grids = shown.grids(region, size);
-    if (!grids) return;
-    const { stats } = shown.picture.grids;
+    const fine = shown.grids(region, size);
+    if (!fine && !shown.drawingLate) return;
+    const { stats, ...whole } = shown.picture.grids;
+    const grids = fine ?? coarse(whole, region, tokens);
     this.#root.classList.toggle("zoomed", !isWhole(region, tokens));
     for (const name of MAP_NAMES) {
       this.#maps[name].draw(grids[name], scales[name], stats[name], theme);
@@ -241,8 +242,13 @@ export class Pinned {
   async #data(map: keyof Four<unknown>) {
     const [drawing, shown] = [this.#drawing, this.#shown];
     if (!drawing || !shown) return null;
-    const content = await shown.json(map, drawing.region);
-    return content && { name: this.#fileName(map, "json"), content };
+    try {
+      const content = await shown.json(map, drawing.region);
+      return { name: this.#fileName(map, "json"), content };
+    } catch (error) {
+      this.#complain(error);
+      return null;
+    }
   }
 
   #fileName(map: keyof Four<unknown>, ending: string): string {

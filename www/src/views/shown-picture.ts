@@ -45,16 +45,21 @@ export class ShownPicture {
     this.#entries.tell({ query: entry.query, key: entry.key }, entry);
   }
 
-  /** Of a region, for maps of `size` pixels a side; null for the moment until the worker has answered. */
+  /** Of a region, for maps of `size` pixels a side; null until the worker has answered. */
   grids(region: Region, size: number): Maps<Grid> | null {
     const { grids, tokens } = this.picture;
     if (isWhole(region, tokens) && grids.size === size) return grids;
-    return this.#grids.get({ region, size }) ?? (this.#grids.late ? coarse(grids, region, tokens) : null);
+    return this.#grids.get({ region, size });
   }
 
   /** Whether grids are on their way. */
   get drawing(): boolean {
     return this.#grids.waiting;
+  }
+
+  /** Whether grids take longer than a moment, or will not come. */
+  get drawingLate(): boolean {
+    return this.#grids.late;
   }
 
   /** Null until the worker has answered. */
@@ -67,13 +72,13 @@ export class ShownPicture {
     return this.#entries.waiting;
   }
 
-  /** Whether an entry takes longer than a moment. */
+  /** Whether an entry takes longer than a moment, or will not come. */
   get readingLate(): boolean {
     return this.#entries.late;
   }
 
-  /** A region of one map as a file; null if the reader ended it. */
-  json(map: keyof Maps<unknown>, region: Region): Promise<Blob | null> {
+  /** A region of one map as a file. */
+  json(map: keyof Maps<unknown>, region: Region): Promise<Blob> {
     return this.#source.json(mapJsonStart(this.picture, this.state, map, region), map, region);
   }
 

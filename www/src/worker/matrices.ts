@@ -1,7 +1,7 @@
 import { clampCell, startRow, strongest } from "../lib/cell.ts";
 import { MAP_JSON_END, mapJsonRow } from "../lib/export.ts";
 import type { Head } from "../lib/head.ts";
-import { entryOf, MapsBuilder, mapRow } from "../lib/matrix-rows.ts";
+import { entryOf, MapsBuilder, mapRows } from "../lib/matrix-rows.ts";
 import { clampRegion, isWhole, type Region, wholeRegion } from "../lib/region.ts";
 import { commonOptions, type Question } from "../lib/request.ts";
 import { type Entry, type Look, measureAll, type Picture } from "../lib/results.ts";
@@ -45,8 +45,7 @@ export class Matrices {
       whole.add(band);
       part?.add(band);
       const holds = (query: number) => query >= band.first && query < band.first + band.queries;
-      if (holds(start.query))
-        start.key = strongest(mapRow(band, "sparse", start.query, new Float32Array(tokens)));
+      if (holds(start.query)) start.key = strongest(mapRows(band, "sparse", start.query, 1, tokens));
       if (holds(cell.query)) entry = entryOf(band, this.#head, this.#b, cell);
       supportEntries += band.stats.supportEntries;
       last = band;
@@ -87,20 +86,22 @@ export class Matrices {
   /** A region of one map as JSON, after `start`. */
   async json(start: string, map: keyof Maps<unknown>, region: Region, watch: Watch = {}): Promise<Blob> {
     const { tokens, causal } = this.#head;
-    const scratch = new Float32Array(tokens);
-    const parts: BlobPart[] = [start];
+    const parts: Blob[] = [new Blob([start])];
     let since = performance.now();
     for await (const band of this.#walk(region, watch)) {
       const end = Math.min(region.query + region.size, band.first + band.queries);
+      const lines: string[] = [];
       for (let query = Math.max(region.query, band.first); query < end; query++) {
-        if (query > region.query) parts.push(",\n");
-        parts.push(mapJsonRow(mapRow(band, map, query, scratch), query, region, causal));
+        if (query > region.query) lines.push(",\n");
+        lines.push(mapJsonRow(mapRows(band, map, query, 1, tokens), query, region, causal));
         if (performance.now() - since < SLICE_MS) continue;
         watch.onProgress?.((query - region.query) / region.size);
         await new Promise((resolve) => setTimeout(resolve));
         watch.signal?.throwIfAborted();
         since = performance.now();
       }
+      // The browser keeps it where there is room: all of a large head is 200 MB.
+      parts.push(new Blob(lines));
     }
     return new Blob([...parts, MAP_JSON_END], { type: "application/json" });
   }
