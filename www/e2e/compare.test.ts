@@ -61,7 +61,7 @@ describe("comparing", () => {
           const asked: unknown[] = [];
           const post = Worker.prototype.postMessage;
           Worker.prototype.postMessage = function (message, ...rest) {
-            if (message?.path?.[0] === "picture") asked.push(message);
+            if (["picture", "grids"].includes(message?.path?.[0])) asked.push(message);
             post.apply(this, [message, ...rest] as never);
           };
           Object.assign(window, { asked });
@@ -73,6 +73,7 @@ describe("comparing", () => {
     await page.locator("#pin").focus();
     await page.keyboard.press("Enter");
     await compared(page);
+    expect(await pictures()).toBe(2);
     expect(await page.textContent(".words")).toMatch(/the same settings so far/);
     expect(await page.locator(".differs").count()).toBe(0);
     expect(stateOf(page).pinned).toEqual(questionOf(small));
