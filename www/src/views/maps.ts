@@ -201,8 +201,11 @@ export class Maps {
 
   /** Of what is in view; null until the worker has answered. */
   #grids({ picture, grids }: Shown): Four<Grid> | null {
-    const [region, size] = [this.#region(), this.#maps.exact.resolution];
-    const atHand = isWhole(region, picture.tokens) && picture.grids.size === size;
+    const region = this.#region();
+    // When the page moves by parts of a pixel, maps may grow or shrink by one: nothing to compute a picture for.
+    const { resolution } = this.#maps.exact;
+    const size = Math.abs(resolution - picture.grids.size) <= 1 ? picture.grids.size : resolution;
+    const atHand = isWhole(region, picture.tokens) && size === picture.grids.size;
     const found = atHand ? picture.grids : grids.get({ region, size });
     this.#showBusy();
     return found;
