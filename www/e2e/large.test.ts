@@ -59,10 +59,9 @@ it("a large causal head reads its last row, and a change is cancelled", async ()
   await settled(page);
   const found = await numbers(page);
   expectClose(found, await expectedNumbers({ ...DEFAULTS, ...state }, 4095, 4000));
-  const before = await pixels(page);
   await page.locator("#temperature").press("ArrowLeft");
   await page.locator(".maps .progress button").click();
   await settled(page);
   expect(await page.textContent("#alert")).toMatch(/Cancelled/);
-  expect(await pixels(page)).toEqual(before);
+  expect(await numbers(page)).toEqual(found);
 });

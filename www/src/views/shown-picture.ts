@@ -45,10 +45,12 @@ export class ShownPicture {
     this.#entries.tell({ query: entry.query, key: entry.key }, entry);
   }
 
-  /** Of a region, for maps of `size` pixels a side; null until the worker has answered. */
-  grids(region: Region, size: number): Maps<Grid> | null {
+  /** Of a region, for maps of `resolution` pixels a side; null until the worker has answered. */
+  grids(region: Region, resolution: number): Maps<Grid> | null {
     const { grids, tokens } = this.picture;
-    if (isWhole(region, tokens) && grids.size === size) return grids;
+    // When the page moves by parts of a pixel, maps may grow or shrink by one: nothing to compute a picture for.
+    const size = Math.abs(resolution - grids.size) <= 1 ? grids.size : resolution;
+    if (isWhole(region, tokens) && size === grids.size) return grids;
     return this.#grids.get({ region, size });
   }
 
