@@ -61,7 +61,7 @@ describe("comparing", () => {
           const asked: unknown[] = [];
           const post = Worker.prototype.postMessage;
           Worker.prototype.postMessage = function (message, ...rest) {
-            if (message?.path?.[0] === "picture") asked.push(message);
+            if (["picture", "grids"].includes(message?.path?.[0])) asked.push(message);
             post.apply(this, [message, ...rest] as never);
           };
           Object.assign(window, { asked });
@@ -73,6 +73,7 @@ describe("comparing", () => {
     await page.locator("#pin").focus();
     await page.keyboard.press("Enter");
     await compared(page);
+    expect(await pictures()).toBe(2);
     expect(await page.textContent(".words")).toMatch(/the same settings so far/);
     expect(await page.locator(".differs").count()).toBe(0);
     expect(stateOf(page).pinned).toEqual(questionOf(small));
@@ -140,7 +141,7 @@ describe("comparing", () => {
     expect(await legends("pinned-")).toEqual(await legends("map."));
     await page.locator(".pinned-sparse-map .plate").focus();
     for (const key of ["+", "+", "ArrowUp"]) await page.keyboard.press(key);
-    expect(new Set(await texts(".axis.queries")).size).toBe(1);
+    await expect.poll(async () => new Set(await texts(".axis.queries")).size).toBe(1);
     expect((await texts(".axis.queries")).length).toBe(8);
     await expect
       .poll(() => stateOf(page))
