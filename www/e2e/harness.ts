@@ -45,13 +45,19 @@ export interface OpenOptions extends BrowserContextOptions {
 
 /** Opens the page and watches it: console errors, exceptions, policy violations and foreign requests are faults. */
 export async function open({ search = "", address, prepare, expected, ...options }: OpenOptions = {}) {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    // Requests that a service worker answers are hidden from `page.route`.
+    serviceWorkers: "block",
+    ...options,
+  });
   const page = await context.newPage();
   const faults: string[] = [];
   opened.push({ page, faults });
   const base = address ?? inject("page");
   page.on("console", (message) => {
     if (message.type() !== "error" && message.type() !== "warning") return;
+    if (message.text() === "Service Worker registration blocked by Playwright") return;
     if (!expected?.test(message.text())) faults.push(`console: ${message.text()}`);
   });
   page.on("pageerror", (error) => {
