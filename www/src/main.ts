@@ -1,4 +1,5 @@
 import posterUrl from "virtual:poster";
+import { Figures } from "./figures/section.ts";
 import { bindHistory } from "./history.ts";
 import { OWN_ID } from "./lib/own.ts";
 import { decodePoster } from "./lib/poster.ts";
@@ -107,6 +108,10 @@ const session = new Session({
   },
 });
 
+const figures = new Figures(byId("figures", HTMLElement), store.state, (...request) =>
+  session.figure(...request),
+);
+
 /** Of the last files; those before it, if they are still being read, are not wanted any more. */
 let drop = 0;
 
@@ -153,6 +158,7 @@ function show(state: State): void {
   maps.setCell(state.cell);
   showColours();
   session.update(state);
+  figures.setState(state);
 }
 
 function logitsOf(state: State): string | null {
