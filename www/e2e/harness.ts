@@ -112,8 +112,13 @@ export async function curveDone(page: Page): Promise<void> {
   await page.waitForSelector('#curve[data-state="done"]', { timeout: 45_000 });
 }
 
+/** Any browser's page: all that reading numbers takes. */
+interface Readable {
+  evaluate<T>(read: () => T): Promise<T>;
+}
+
 /** The numbers that the page shows, in full. */
-export async function numbers(page: Page) {
+export async function numbers(page: Readable) {
   return page.evaluate(() => {
     const value = (selector: string) => {
       const text = document.querySelector<HTMLElement>(selector)?.dataset.value;
@@ -193,7 +198,10 @@ export async function pixels(page: Page): Promise<{ colours: number; hash: numbe
   );
 }
 
-/** Same module, same inputs: only the order of threads differs, and there is one. A few ulps are allowed for. */
+/**
+ * Equal to one part in 100,000: browsers have relaxed SIMD, which fuses multiplications with additions, and the Node of these
+ * tests may not, so single roundings differ.
+ */
 export function expectClose(found: unknown, expected: unknown): void {
   const flat = (value: unknown, path = ""): [string, unknown][] =>
     typeof value === "object" && value !== null
