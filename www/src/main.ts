@@ -18,6 +18,7 @@ import {
 } from "./lib/state.ts";
 import { type Step, Store } from "./lib/store.ts";
 import { decodeState, encodeState, namesOwnHead } from "./lib/url-state.ts";
+import { keepForOffline } from "./offline.ts";
 import { Session } from "./session.ts";
 import { BackendNote } from "./views/backend-note.ts";
 import { CodeDialog } from "./views/code-dialog.ts";
@@ -93,6 +94,7 @@ const session = new Session({
   onPictureEnd: () => {
     status.end();
     mapsRoot.setAttribute("aria-busy", "false");
+    keepForOffline(() => store.state.preset);
   },
   onBackend: (report, fraction) => backendNote.show(store.state.backend, report, fraction),
   onBackendError: ({ message }) => backendNote.complain(message),
