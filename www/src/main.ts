@@ -31,7 +31,7 @@ import { Readout } from "./views/readout.ts";
 import { Status } from "./views/status.ts";
 import { showErrors, showFacts } from "./views/summary.ts";
 import { TemperatureControl } from "./views/temperature-control.ts";
-import { ThemeSwitch } from "./views/theme.ts";
+import { currentTheme, ThemeSwitch } from "./views/theme.ts";
 
 const store = new Store(decodeState(location.search));
 /** So many points already show the shape of the curve. */
@@ -76,7 +76,10 @@ const temperature = new TemperatureControl({
 });
 const backendNote = new BackendNote(byId("backend-note", HTMLElement));
 new CodeDialog(() => store.state);
-const theme = new ThemeSwitch(() => showColours());
+new ThemeSwitch(() => {
+  showColours();
+  figures.redraw();
+});
 
 const session = new Session({
   resolution: () => maps.resolution,
@@ -144,7 +147,7 @@ function showSummary(summary: Summary): void {
 }
 
 function showColours(): void {
-  maps.setColours(theme.theme, store.state.transform, store.state.span);
+  maps.setColours(currentTheme(), store.state.transform, store.state.span);
 }
 
 function show(state: State): void {

@@ -8,12 +8,12 @@ import type { EngineError } from "../worker/client.ts";
 import type { Figure, FigureData, FigureId } from "./figure.ts";
 import { FigureTable, tableCsv } from "./table.ts";
 
-/** Asks the worker; `onUpdate` gets all there is so far, and the share done. */
+/** Asks the worker; `onUpdate` gets all there is so far, null for nothing new, and the share done. */
 export type Ask = <Id extends FigureId>(
   figure: Id,
   state: State,
   signal: AbortSignal,
-  onUpdate: (data: FigureData[Id], fraction: number) => void,
+  onUpdate: (data: FigureData[Id] | null, fraction: number) => void,
 ) => Promise<void>;
 
 /**
@@ -88,6 +88,10 @@ export class FigurePanel<Id extends FigureId> {
     if (!this.#running) this.#showRest();
   }
 
+  redraw(): void {
+    this.#redraw();
+  }
+
   async #compute(): Promise<void> {
     const state = this.#state;
     const reason = this.#figure.reason?.(state);
@@ -103,8 +107,9 @@ export class FigurePanel<Id extends FigureId> {
     try {
       await this.#ask(this.#figure.id, state, controller.signal, (data, fraction) => {
         if (controller.signal.aborted) return;
-        this.#drawn = { data, state };
         this.#progress(fraction);
+        if (!data) return;
+        this.#drawn = { data, state };
         this.#redraw();
       });
       this.#running = null;
@@ -182,7 +187,8 @@ export class FigurePanel<Id extends FigureId> {
   #json(data: FigureData[Id]): string {
     const state = this.#drawn?.state ?? this.#state;
     const asked = { ...settings(state), temperature: state.temperature };
-    return `${JSON.stringify({ figure: this.#figure.id, settings: asked, ...data }, null, 1)}\n`;
+    const numbers = this.#figure.numbers?.(data) ?? data;
+    return `${JSON.stringify({ figure: this.#figure.id, settings: asked, ...numbers }, null, 1)}\n`;
   }
 }
 

@@ -1,0 +1,57 @@
+import { aggregate } from "../../lib/aggregate.ts";
+import { commonOptions } from "../../lib/request.ts";
+import { measure } from "../../lib/stats.ts";
+import { squaredNorm } from "../../lib/svd.ts";
+import type { Bench, Update } from "../figure.ts";
+import { decomposed } from "../matrices.ts";
+import type { RobustPcaData } from "./data.ts";
+
+/** Entries a side of a map. */
+const SIZE = 360;
+const REPORT_MS = 200;
+
+export async function computeRobustPca(bench: Bench, update: Update<RobustPcaData>): Promise<void> {
+  const { sb, question, signal } = bench;
+  const { head, view } = await decomposed(bench);
+  const { tokens, causal } = head;
+  const shrink = (matrix: Float32Array<ArrayBuffer>) => aggregate(matrix, tokens, SIZE, causal);
+  const { exact, approximation, lowRank, sparse, stats } = view;
+  const error = exact.map((entry, i) => entry - (approximation[i] as number));
+  const data: RobustPcaData = {
+    tokens,
+    causal,
+    top: measure(shrink(exact)).top ?? 1,
+    own: {
+      lowRank: shrink(lowRank),
+      sparse: shrink(sparse),
+      features: stats.features,
+      nonzeros: stats.supportEntries,
+      residual: Math.sqrt(squaredNorm(error) / squaredNorm(exact)),
+    },
+    robust: null,
+  };
+  await update(data, 0);
+
+  let last = performance.now();
+  const onProgress = (fraction: number) => {
+    if (performance.now() - last < REPORT_MS) return;
+    last = performance.now();
+    // It is ended through the signal.
+    update(null, fraction).catch(() => {});
+  };
+  const { q, k, shape, scale } = commonOptions(question, head);
+  const { temperature } = question;
+  const found = await sb.robustPca({ q, k, shape, scale, temperature, causal, signal, onProgress });
+  const { rank, nonzeros, residual, iterations, converged } = found;
+  data.robust = {
+    lowRank: shrink(found.lowRank),
+    sparse: shrink(found.sparse),
+    rank,
+    nonzeros,
+    residual,
+    iterations,
+    converged,
+    singularValues: [...found.singularValues],
+  };
+  await update(data, 1);
+}
