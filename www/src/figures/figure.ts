@@ -57,7 +57,7 @@ export interface Table {
 export interface Drawing {
   /** Below each other. */
   charts: Element[];
-  legend: readonly { label: string; colour: string; dash?: string }[];
+  legend: readonly { label: string; colour: string; dash?: string; width?: number }[];
 }
 
 /** A figure as the page sees it. */

@@ -159,7 +159,9 @@ export class FigurePanel<Id extends FigureId> {
     for (const chart of charts) chart.setAttribute("aria-hidden", "true");
     this.#plots.replaceChildren(...charts);
     this.#legend.replaceChildren(
-      ...legend.map(({ label, colour, dash }) => element("li", {}, swatch(colour, dash), label)),
+      ...legend.map(({ label, colour, dash, width }) =>
+        element("li", {}, swatch(colour, dash, width), label),
+      ),
     );
     const finding = this.#figure.finding(drawn.data);
     this.#finding.textContent = finding;
@@ -193,11 +195,11 @@ export class FigurePanel<Id extends FigureId> {
 }
 
 /** A piece of a line. */
-function swatch(colour: string, dash = "none"): SVGElement {
+function swatch(colour: string, dash = "none", width = 2): SVGElement {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
-  for (const [name, value] of Object.entries({ x1: "0", x2: "26", y1: "6", y2: "6", "stroke-width": "2" }))
-    line.setAttribute(name, value);
+  for (const [name, value] of Object.entries({ x1: 0, x2: 26, y1: 6, y2: 6, "stroke-width": width }))
+    line.setAttribute(name, String(value));
   line.style.stroke = colour;
   if (dash !== "none") line.setAttribute("stroke-dasharray", dash);
   svg.setAttribute("aria-hidden", "true");

@@ -17,11 +17,11 @@ const TEXTS: Record<Line, { label: string; colour: string; dash: string; width: 
     dash: "none",
     width: 1,
   },
-  "best low rank": { label: "Best low rank", colour: "var(--low-rank)", dash: "none", width: 1 },
+  "best low rank": { label: "Best low rank", colour: "var(--low-rank)", dash: "2 2", width: 1 },
   "top-k and best low rank": {
     label: "Largest entries and best low rank of the rest",
     colour: "var(--both)",
-    dash: "none",
+    dash: "2 2",
     width: 1,
   },
 };

@@ -1,5 +1,4 @@
 import * as Plot from "@observablehq/plot";
-import { SUPPORT_LABELS } from "../../lib/combinations.ts";
 import { formatNumber, formatPercent } from "../../lib/format.ts";
 import { pictureKey } from "../../lib/state.ts";
 import { axisX, axisY, plotDefaults, title } from "../chart.ts";
@@ -22,7 +21,7 @@ export const coverageFigure: Figure<"coverage"> = {
   about:
     "Each query spreads an attention mass of 1 over the keys. Which share of it lies on the entries that the support " +
     "keeps exactly? Queries are sorted by that share, worst first. The largest entries, as many for each query, are the " +
-    `best support there could be (${SUPPORT_LABELS["top-k"].toLowerCase()}); as many at random hold their share of the keys.`,
+    "best support there could be; as many at random hold their share of the keys.",
   key: pictureKey,
 
   draw({ shares }, width) {

@@ -1,10 +1,11 @@
 import { aggregate } from "../../lib/aggregate.ts";
+import { fewest } from "../../lib/concentration.ts";
 import { commonOptions } from "../../lib/request.ts";
 import { measure } from "../../lib/stats.ts";
-import { squaredNorm } from "../../lib/svd.ts";
+import { squaredNorm, termsFor } from "../../lib/svd.ts";
 import type { Bench, Update } from "../figure.ts";
 import { decomposed } from "../matrices.ts";
-import type { RobustPcaData } from "./data.ts";
+import { type RobustPcaData, SHARE } from "./data.ts";
 
 /** Entries a side of a map. */
 const SIZE = 360;
@@ -26,6 +27,7 @@ export async function computeRobustPca(bench: Bench, update: Update<RobustPcaDat
       sparse: shrink(sparse),
       features: stats.features,
       nonzeros: stats.supportEntries,
+      largest: fewest(sparse, SHARE),
       residual: Math.sqrt(squaredNorm(error) / squaredNorm(exact)),
     },
     robust: null,
@@ -42,16 +44,18 @@ export async function computeRobustPca(bench: Bench, update: Update<RobustPcaDat
   const { q, k, shape, scale } = commonOptions(question, head);
   const { temperature } = question;
   const found = await sb.robustPca({ q, k, shape, scale, temperature, causal, signal, onProgress });
-  const { rank, nonzeros, residual, iterations, converged } = found;
+  const { rank, nonzeros, residual, iterations, converged, singularValues } = found;
   data.robust = {
     lowRank: shrink(found.lowRank),
     sparse: shrink(found.sparse),
     rank,
     nonzeros,
+    largest: fewest(found.sparse, SHARE),
     residual,
     iterations,
     converged,
-    singularValues: [...found.singularValues],
+    terms: termsFor(SHARE, singularValues, squaredNorm(singularValues)) ?? rank,
+    singularValues: [...singularValues],
   };
   await update(data, 1);
 }

@@ -7,6 +7,8 @@ export interface Parts {
   sparse: Grid;
   /** Entries of the sparse part that are not 0. */
   nonzeros: number;
+  /** The fewest of them that make up `SHARE` of their magnitudes. */
+  largest: number;
   /** |A − L − S| / |A| in the Frobenius norm. */
   residual: number;
 }
@@ -18,8 +20,20 @@ export interface RobustPcaData {
   top: number;
   own: Parts & { features: number };
   /** Null until it is found. */
-  robust: (Parts & { rank: number; iterations: number; converged: boolean; singularValues: number[] }) | null;
+  robust: (Parts & RobustOnly) | null;
 }
+
+interface RobustOnly {
+  rank: number;
+  /** The fewest singular values that make up `SHARE` of their squares. */
+  terms: number;
+  singularValues: number[];
+  iterations: number;
+  converged: boolean;
+}
+
+/** What is beyond this share changes nothing that can be seen. */
+export const SHARE = 0.99;
 
 /** One step of it on more tokens takes seconds, in which nothing else can be done. */
 export const MOST_TOKENS = 1100;

@@ -13,7 +13,7 @@ export interface SmallMap {
 const XMLNS = "http://www.w3.org/2000/svg";
 const GAP = 16;
 const TITLE = 22;
-const LEGEND = 46;
+const LEGEND = 56;
 const BAR = 8;
 /** Larger maps would push the numbers off the screen. */
 const LARGEST = 300;

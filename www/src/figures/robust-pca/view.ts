@@ -6,7 +6,7 @@ import { logTicks } from "../../lib/ticks.ts";
 import { currentTheme } from "../../views/theme.ts";
 import { axisX, axisY, indexTicks, plotDefaults, title } from "../chart.ts";
 import type { Figure } from "../figure.ts";
-import { MOST_TOKENS, type RobustPcaData } from "./data.ts";
+import { MOST_TOKENS, type RobustPcaData, SHARE } from "./data.ts";
 import { smallMaps } from "./maps.ts";
 
 /** A singular value below this share of the largest moves nothing. */
@@ -52,11 +52,14 @@ export const robustPcaFigure: Figure<"robust-pca"> = {
     if (!robust) return "";
     const share = (count: number) => formatPercent(Number((count / tokens ** 2).toPrecision(2)));
     const stopped = robust.converged ? "" : " (it had not converged)";
+    const nearly = formatPercent(SHARE);
     return (
-      `In ${robust.iterations} iterations${stopped} robust PCA writes the matrix as one of rank ${robust.rank} and one ` +
-      `with ${share(robust.nonzeros)} of its entries not 0, up to ${formatNumber(robust.residual, 2)} of its norm. ` +
-      `Scatterbrain has ${formatCount(own.features)} features and corrects ${share(own.nonzeros)} of the entries, and is ` +
-      `off by ${formatNumber(own.residual, 2)} of the norm.`
+      `In ${robust.iterations} iterations${stopped} robust PCA splits the matrix into one of rank ${robust.rank} and one ` +
+      `with ${share(robust.nonzeros)} of its entries not 0; what is missing is ${formatNumber(robust.residual, 2)} of the ` +
+      `norm. Much of both is very small: ${nearly} of the squared norm of the first are in ${robust.terms} singular ` +
+      `values, ${nearly} of the sum of magnitudes of the second in ${share(robust.largest)} of the entries. ` +
+      `Scatterbrain, with ${formatCount(own.features)} features and ${share(own.nonzeros)} of the entries exact, misses ` +
+      `${formatNumber(own.residual, 2)} of the norm.`
     );
   },
 
@@ -65,7 +68,21 @@ export const robustPcaFigure: Figure<"robust-pca"> = {
     rows: [
       ["Rank of the low-rank part; features", own.features, robust?.rank ?? Number.NaN],
       ["Entries of the sparse part that are not 0", own.nonzeros, robust?.nonzeros ?? Number.NaN],
-      ["The same as a share", own.nonzeros / tokens ** 2, (robust?.nonzeros ?? Number.NaN) / tokens ** 2],
+      [
+        "As a share of all entries",
+        own.nonzeros / tokens ** 2,
+        (robust?.nonzeros ?? Number.NaN) / tokens ** 2,
+      ],
+      [
+        `The fewest with ${formatPercent(SHARE)} of the magnitudes`,
+        own.largest,
+        robust?.largest ?? Number.NaN,
+      ],
+      [
+        `Singular values with ${formatPercent(SHARE)} of the squares`,
+        Number.NaN,
+        robust?.terms ?? Number.NaN,
+      ],
       ["Residual, relative to the matrix", own.residual, robust?.residual ?? Number.NaN],
       ["Iterations", Number.NaN, robust?.iterations ?? Number.NaN],
       ...(robust?.singularValues ?? []).map((value, i) => [`Singular value ${i + 1}`, Number.NaN, value]),
@@ -93,12 +110,7 @@ function singularValues(values: readonly number[], width: number): Element {
     marks: [
       Plot.gridY(ticks, { stroke: "var(--rule)", strokeOpacity: 1 }),
       axisY(ticks, formatTick),
-      Plot.axisX({
-        ticks: Math.min(5, values.length),
-        tickSize: 4,
-        stroke: "var(--edge)",
-        fill: "var(--soft)",
-      }),
+      axisX(indexTicks(values.length), String, "number of the singular value, from the largest"),
       title("singular value of robust PCA’s low-rank part, relative to the largest"),
       Plot.lineY(points, { x: "index", y: "value", stroke: "var(--low-rank)", strokeWidth: 2 }),
     ],
