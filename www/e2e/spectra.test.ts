@@ -69,7 +69,7 @@ it("singular values are those of the three matrices, and the low-rank part has t
   for (const index of [0, 1, 7, 40, 127]) {
     const [shown, , left] = rows.get(String(index + 1)) ?? [];
     // The last ones of a sketch fall a little short.
-    const tolerance = index < 100 ? 1e-3 : 0.03;
+    const tolerance = index < 100 ? 1e-3 : 0.05;
     expect(relativeGap(shown, (whole?.[index] as number) / largest)).toBeLessThan(tolerance);
     expect(relativeGap(left, (rest?.[index] as number) / largest)).toBeLessThan(tolerance);
   }
