@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import { formatNumber, formatPercent } from "../../lib/format.ts";
+import { formatCount, formatNumber, formatPercent } from "../../lib/format.ts";
 import { pictureKey } from "../../lib/state.ts";
 import { axisX, axisY, plotDefaults, title } from "../chart.ts";
 import type { Figure } from "../figure.ts";
@@ -58,7 +58,7 @@ export const coverageFigure: Figure<"coverage"> = {
       ? ` Of what the best choice has over chance, the support finds ${formatPercent(round(gained))}.`
       : "";
     return (
-      `With ${formatNumber(entries)} of ${tokens} keys a query, the support holds ${formatPercent(round(found))} of the ` +
+      `With ${formatNumber(entries)} of ${formatCount(tokens)} keys a query, the support holds ${formatPercent(round(found))} of the ` +
       `attention mass in the mean, and ${formatPercent(round(quantile(shares.support, 0)))} for the query that is ` +
       `covered least. As many of the largest entries would hold ${formatPercent(round(best))}, as many at random ` +
       `${formatPercent(round(random))}.${comparison}`

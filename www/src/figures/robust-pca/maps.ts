@@ -4,6 +4,7 @@ import { formatTick } from "../../lib/format.ts";
 import { paint } from "../../lib/paint.ts";
 import type { Scale } from "../../lib/scale.ts";
 import { legendTicks } from "../../lib/ticks.ts";
+import { spaced } from "../../views/legend.ts";
 
 export interface SmallMap {
   title: string;
@@ -56,7 +57,7 @@ function legend(scale: Scale, theme: Theme, width: number, top: number): SVGElem
     gradient.append(node("stop", { offset: i / (stops.length - 1), "stop-color": colour }));
   }
   const parts = [gradient, node("rect", { x: 0, y: top, width, height: BAR, fill: `url(#${RAMP_ID})` })];
-  for (const { value, place } of legendTicks(scale, 5)) {
+  for (const { value, place } of spaced(legendTicks(scale, 5), width)) {
     const anchor = place < 0.05 ? "start" : place > 0.95 ? "end" : "middle";
     const at = { x: place * width, y: top + BAR + 16, "text-anchor": anchor, fill: "var(--soft)" };
     parts.push(node("text", at, formatTick(value)));

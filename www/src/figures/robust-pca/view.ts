@@ -99,18 +99,21 @@ export const robustPcaFigure: Figure<"robust-pca"> = {
 
 function singularValues(values: readonly number[], width: number): Element {
   const largest = values[0] as number;
-  const points = values.map((value, i) => ({ index: i + 1, value: value / largest }));
-  const low = Math.max(LEAST, (points.at(-1)?.value ?? 0.1) / 1.5);
+  const points = values
+    .map((value, i) => ({ index: i + 1, value: value / largest }))
+    .filter(({ value }) => value >= LEAST);
+  const last = Math.max(2, points.length);
+  const low = Math.min(0.1, points.at(-1)?.value ?? 1) / 1.5;
   const ticks = logTicks(low, 1, 5);
   return Plot.plot({
     ...plotDefaults(width),
     height: 220,
-    x: { type: "linear", domain: [1, values.length], label: null, axis: null },
-    y: { type: "log", domain: [low, 1.2], label: null, clamp: true },
+    x: { type: "linear", domain: [1, last], label: null, axis: null },
+    y: { type: "log", domain: [low, 1.2], label: null },
     marks: [
       Plot.gridY(ticks, { stroke: "var(--rule)", strokeOpacity: 1 }),
       axisY(ticks, formatTick),
-      axisX(indexTicks(values.length), String, "number of the singular value, from the largest"),
+      axisX(indexTicks(last), String, "number of the singular value, from the largest"),
       title("singular value of robust PCA’s low-rank part, relative to the largest"),
       Plot.lineY(points, { x: "index", y: "value", stroke: "var(--low-rank)", strokeWidth: 2 }),
     ],
