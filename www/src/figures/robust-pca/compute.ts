@@ -3,6 +3,7 @@ import { fewest } from "../../lib/concentration.ts";
 import { commonOptions } from "../../lib/request.ts";
 import { measure } from "../../lib/stats.ts";
 import { squaredNorm, termsFor } from "../../lib/svd.ts";
+import { difference } from "../../worker/analyse.ts";
 import type { Bench, Update } from "../figure.ts";
 import { decomposed } from "../matrices.ts";
 import { type RobustPcaData, SHARE } from "./data.ts";
@@ -17,7 +18,6 @@ export async function computeRobustPca(bench: Bench, update: Update<RobustPcaDat
   const { tokens, causal } = head;
   const shrink = (matrix: Float32Array<ArrayBuffer>) => aggregate(matrix, tokens, SIZE, causal);
   const { exact, approximation, lowRank, sparse, stats } = view;
-  const error = exact.map((entry, i) => entry - (approximation[i] as number));
   const data: RobustPcaData = {
     tokens,
     causal,
@@ -28,7 +28,7 @@ export async function computeRobustPca(bench: Bench, update: Update<RobustPcaDat
       features: stats.features,
       nonzeros: stats.supportEntries,
       largest: fewest(sparse, SHARE),
-      residual: Math.sqrt(squaredNorm(error) / squaredNorm(exact)),
+      residual: Math.sqrt(squaredNorm(difference(approximation, exact)) / squaredNorm(exact)),
     },
     robust: null,
   };

@@ -1,4 +1,5 @@
 import { squaredNorm, termsFor, truncatedSvd } from "../../lib/svd.ts";
+import { difference } from "../../worker/analyse.ts";
 import type { Bench, Update } from "../figure.ts";
 import { decomposed, givingWay } from "../matrices.ts";
 import { COUNT, MATRICES, type MatrixName, SHARES, type SpectrumData } from "./data.ts";
@@ -12,7 +13,7 @@ export async function computeSpectrum(bench: Bench, update: Update<SpectrumData>
   const matrices: Record<MatrixName, Float32Array> = {
     exact,
     "low-rank": lowRank,
-    residual: exact.map((entry, i) => entry - (lowRank[i] as number)),
+    residual: difference(exact, lowRank),
   };
   const landmarks = bench.question.features === "landmarks";
   const data: SpectrumData = {

@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import { formatCount, formatPercent, formatTick } from "../../lib/format.ts";
+import { formatCount, formatNumber, formatPercent, formatTick } from "../../lib/format.ts";
 import { pictureKey } from "../../lib/state.ts";
 import { logTicks } from "../../lib/ticks.ts";
 import { axisX, axisY, indexTicks, plotDefaults, title } from "../chart.ts";
@@ -14,7 +14,7 @@ const TEXTS: Record<MatrixName, { label: string; colour: string; dash: string; w
 
 /** Entries are 32-bit floats: what lies below this share of the largest singular value is their rounding. */
 const LEAST = 1e-9;
-/** A low-rank part may be far too large; beyond this the figure would show nothing else. */
+/** A low-rank part may be far too large; beyond this it would press all else together. */
 const MOST = 1e3;
 
 export const spectrumFigure: Figure<"spectrum"> = {
@@ -84,7 +84,8 @@ export const spectrumFigure: Figure<"spectrum"> = {
     const [half, most, nearlyAll] = SHARES.map(formatPercent);
     return (
       `Singular values that make up ${half}, ${most} and ${nearlyAll} of the squared norm: ${parts.join("; ")}. ` +
-      rankText(features, unbounded)
+      rankText(features, unbounded) +
+      sizeText(relative(data, "low-rank")[0] ?? 0)
     );
   },
 
@@ -120,4 +121,12 @@ function rankText(features: number, unbounded: SpectrumData["unbounded"]): strin
   }
   const count = formatCount(features);
   return `${count} features give the low-rank part a rank of at most ${count}: what comes after them is rounding.`;
+}
+
+function sizeText(largest: number): string {
+  if (largest <= MOST) return "";
+  return (
+    ` The low-rank part is ${formatNumber(largest, 2)} times as large as the matrix, and drawn at the edge: on its ` +
+    "support the sparse part takes it back."
+  );
 }
