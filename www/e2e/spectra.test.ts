@@ -4,7 +4,6 @@ import { load } from "scatterbrain-attention";
 import { beforeAll, expect, it } from "vitest";
 import { commonOptions } from "../src/lib/request.ts";
 import { DEFAULTS, type State } from "../src/lib/state.ts";
-import { decompose } from "../src/worker/analyse.ts";
 import { headOf, open, settled, stateSearch, useBrowser } from "./harness.ts";
 
 useBrowser();
@@ -27,11 +26,13 @@ beforeAll(async () => {
 async function expectations() {
   const sb = await load();
   try {
-    const picture = await decompose(sb, head, state, 1);
-    const { q, k, shape, scale } = commonOptions(state, head);
-    const robust = await sb.robustPca({ q, k, shape, scale, temperature: state.temperature });
-    const exact = Matrix.from1DArray(n, n, picture.exact);
-    return { picture, robust, exact, values: Matrix.from1DArray(n, head.valueDim, head.v) };
+    const { temperature } = state;
+    const options = commonOptions(state, head);
+    const view = await sb.decompose({ ...options, method: "scatterbrain", temperature });
+    const { q, k, shape, scale } = options;
+    const robust = await sb.robustPca({ q, k, shape, scale, temperature });
+    const exact = Matrix.from1DArray(n, n, view.exact);
+    return { view, robust, exact, values: Matrix.from1DArray(n, head.valueDim, head.v) };
   } finally {
     sb.dispose();
   }
@@ -62,8 +63,8 @@ it("singular values are those of the three matrices, and the low-rank part has t
   const page = await open({ search: `${stateSearch(state)}#figure-spectrum` });
   const rows = await table(page, "spectrum");
   expect(rows.size).toBe(128);
-  const { picture, exact } = expected;
-  const residual = Matrix.sub(exact, Matrix.from1DArray(n, n, picture.lowRank));
+  const { view, exact } = expected;
+  const residual = Matrix.sub(exact, Matrix.from1DArray(n, n, view.lowRank));
   const [whole, rest] = [exact, residual].map((matrix) => new SingularValueDecomposition(matrix).diagonal);
   const largest = whole?.[0] as number;
   for (const index of [0, 1, 7, 40, 127]) {
@@ -74,20 +75,20 @@ it("singular values are those of the three matrices, and the low-rank part has t
     expect(relativeGap(left, (rest?.[index] as number) / largest)).toBeLessThan(tolerance);
   }
   const lowRank = (index: number) => rows.get(String(index))?.[1] as number;
-  expect(lowRank(picture.features)).toBeGreaterThan(1e-4);
-  expect(lowRank(picture.features + 1)).toBeLessThan(1e-6);
-  expect(await finding(page, "spectrum")).toContain(`a rank of at most ${picture.features}`);
+  expect(lowRank(view.stats.features)).toBeGreaterThan(1e-4);
+  expect(lowRank(view.stats.features + 1)).toBeLessThan(1e-6);
+  expect(await finding(page, "spectrum")).toContain(`a rank of at most ${view.stats.features}`);
 });
 
 it("the support's coverage, and the floors of low rank, from the matrices themselves", async () => {
   const page = await open({ search: stateSearch(state) });
   await settled(page);
   const coverage = await table(page, "coverage");
-  const { picture, exact, values } = expected;
+  const { view, exact, values } = expected;
   let [held, best, entries] = [0, 0, 0];
   for (let i = 0; i < n; i++) {
     const row = exact.getRow(i);
-    const kept = row.filter((_, j) => picture.support[i * n + j] === 1);
+    const kept = row.filter((_, j) => view.support[i * n + j] === 1);
     const largest = [...row].sort((a, b) => b - a).slice(0, kept.length);
     held += kept.reduce((sum, mass) => sum + mass, 0);
     best += largest.reduce((sum, mass) => sum + mass, 0);
@@ -134,8 +135,8 @@ function truncated(matrix: Matrix, rank: number): Matrix {
 it("robust PCA is the package's, with maps that are pictures, also when saved", async () => {
   const page = await open({ search: `${stateSearch(state)}#figure-robust-pca` });
   const rows = await table(page, "robust-pca");
-  const { robust, picture } = expected;
-  expect(rows.get("Rank of the low-rank part; features")).toEqual([picture.features, robust.rank]);
+  const { robust, view } = expected;
+  expect(rows.get("Rank of the low-rank part; features")).toEqual([view.stats.features, robust.rank]);
   expect(rows.get("Entries of the sparse part that are not 0")?.[1]).toBe(robust.nonzeros);
   expect(rows.get("Iterations")?.[1]).toBe(robust.iterations);
   expect(rows.get("Residual, relative to the matrix")?.[1]).toBeCloseTo(robust.residual, 12);

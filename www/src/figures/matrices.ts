@@ -17,3 +17,10 @@ export function givingWay({ step }: Bench, update: Update<never>, from: number, 
     await step(async () => {});
   };
 }
+
+/** A loop, because `map` would take four times as long for a million entries. */
+export function difference(a: Float32Array, b: Float32Array): Float32Array {
+  const out = new Float32Array(a.length);
+  for (let i = 0; i < out.length; i++) out[i] = (a[i] as number) - (b[i] as number);
+  return out;
+}

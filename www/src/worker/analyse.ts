@@ -115,7 +115,7 @@ export async function compareBackends(
 }
 
 /** A loop, because `map` would take four times as long for a million entries. */
-export function difference(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {
+function difference(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {
   const out = new Float32Array(a.length);
   for (let i = 0; i < out.length; i++) out[i] = (a[i] as number) - (b[i] as number);
   return out;

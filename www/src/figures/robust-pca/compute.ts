@@ -3,9 +3,8 @@ import { fewest } from "../../lib/concentration.ts";
 import { commonOptions } from "../../lib/request.ts";
 import { measure } from "../../lib/stats.ts";
 import { squaredNorm, termsFor } from "../../lib/svd.ts";
-import { difference } from "../../worker/analyse.ts";
 import type { Bench, Update } from "../figure.ts";
-import { decomposed } from "../matrices.ts";
+import { decomposed, difference } from "../matrices.ts";
 import { type RobustPcaData, SHARE } from "./data.ts";
 
 /** Entries a side of a map. */

@@ -1,7 +1,6 @@
 import { squaredNorm, termsFor, truncatedSvd } from "../../lib/svd.ts";
-import { difference } from "../../worker/analyse.ts";
 import type { Bench, Update } from "../figure.ts";
-import { decomposed, givingWay } from "../matrices.ts";
+import { decomposed, difference, givingWay } from "../matrices.ts";
 import { COUNT, MATRICES, type MatrixName, SHARES, type SpectrumData } from "./data.ts";
 
 /** The matrices take so much of the time. */
