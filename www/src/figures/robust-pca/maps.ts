@@ -25,7 +25,8 @@ export function smallMaps(maps: readonly SmallMap[], scale: Scale, theme: Theme,
   const side = Math.min(LARGEST, Math.floor((width - GAP) / 2));
   const rows = Math.ceil(maps.length / 2);
   const height = rows * (side + TITLE + GAP) + LEGEND;
-  const svg = node("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
+  const box = `0 0 ${width} ${height}`;
+  const svg = node("svg", { width, height, viewBox: box, "font-size": 12 });
   for (const [i, { title, grid }] of maps.entries()) {
     const x = (i % 2) * (side + GAP);
     const y = Math.floor(i / 2) * (side + TITLE + GAP);
