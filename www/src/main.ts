@@ -32,7 +32,7 @@ import { Readout } from "./views/readout.ts";
 import { Status } from "./views/status.ts";
 import { showErrors, showFacts } from "./views/summary.ts";
 import { TemperatureControl } from "./views/temperature-control.ts";
-import { currentTheme, ThemeSwitch } from "./views/theme.ts";
+import { ThemeSwitch } from "./views/theme.ts";
 
 const store = new Store(decodeState(location.search));
 /** So many points already show the shape of the curve. */
@@ -78,10 +78,7 @@ const temperature = new TemperatureControl({
 const backendNote = new BackendNote(byId("backend-note", HTMLElement));
 new CodeDialog(() => store.state);
 bindCopyLink(() => ownHead(store.state) !== null);
-new ThemeSwitch(() => {
-  showColours();
-  figures.redraw();
-});
+const theme = new ThemeSwitch(() => showColours());
 
 const session = new Session({
   resolution: () => maps.resolution,
@@ -149,7 +146,8 @@ function showSummary(summary: Summary): void {
 }
 
 function showColours(): void {
-  maps.setColours(currentTheme(), store.state.transform, store.state.span);
+  maps.setColours(theme.theme, store.state.transform, store.state.span);
+  figures.setTheme(theme.theme);
 }
 
 function show(state: State): void {

@@ -1,3 +1,4 @@
+import type { Theme } from "../lib/colour.ts";
 import type { Question } from "../lib/request.ts";
 import type { State } from "../lib/state.ts";
 import type { Instance } from "../worker/analyse.ts";
@@ -70,7 +71,7 @@ export interface Figure<Id extends FigureId> {
   key(state: State): string;
   /** Why there is none for this state, in a sentence. */
   reason?(state: State): string | null;
-  draw(data: FigureData[Id], width: number): Drawing;
+  draw(data: FigureData[Id], width: number, theme: Theme): Drawing;
   /** What can be read from it, in a sentence or two, for everyone and for those who cannot see it. */
   finding(data: FigureData[Id]): string;
   table(data: FigureData[Id]): Table;

@@ -1,3 +1,4 @@
+import type { Theme } from "../lib/colour.ts";
 import { settings } from "../lib/export.ts";
 import { formatPercent } from "../lib/format.ts";
 import type { State } from "../lib/state.ts";
@@ -37,6 +38,7 @@ export class FigurePanel<Id extends FigureId> {
   #drawn: { data: FigureData[Id]; state: State } | null = null;
   #running: AbortController | null = null;
   #width = 0;
+  #theme: Theme = "light";
 
   constructor(figure: Figure<Id>, state: State, ask: Ask) {
     this.#figure = figure;
@@ -88,7 +90,10 @@ export class FigurePanel<Id extends FigureId> {
     if (!this.#running) this.#showRest();
   }
 
-  redraw(): void {
+  /** Lines have their colours by name, but pixels do not. */
+  setTheme(theme: Theme): void {
+    if (theme === this.#theme) return;
+    this.#theme = theme;
     this.#redraw();
   }
 
@@ -155,7 +160,7 @@ export class FigurePanel<Id extends FigureId> {
       return;
     }
     if (this.#width === 0) return;
-    const { charts, legend } = this.#figure.draw(drawn.data, this.#width);
+    const { charts, legend } = this.#figure.draw(drawn.data, this.#width, this.#theme);
     for (const chart of charts) chart.setAttribute("aria-hidden", "true");
     this.#plots.replaceChildren(...charts);
     this.#legend.replaceChildren(
@@ -182,7 +187,7 @@ export class FigurePanel<Id extends FigureId> {
   }
 
   #svg(): string {
-    const legend = this.#drawn ? this.#figure.draw(this.#drawn.data, this.#width).legend : [];
+    const legend = this.#drawn ? this.#figure.draw(this.#drawn.data, this.#width, this.#theme).legend : [];
     return chartSvg(this.#plots.children, legend);
   }
 

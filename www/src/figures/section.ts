@@ -1,3 +1,4 @@
+import type { Theme } from "../lib/colour.ts";
 import type { State } from "../lib/state.ts";
 import { budgetFigure } from "./budget/view.ts";
 import { coverageFigure } from "./coverage/view.ts";
@@ -7,7 +8,11 @@ import { spectrumFigure } from "./spectrum/view.ts";
 
 /** All figures, in their order on the page. An address that ends with "#figure-budget" opens that one. */
 export class Figures {
-  readonly #panels: { root: HTMLDetailsElement; setState(state: State): void; redraw(): void }[];
+  readonly #panels: {
+    root: HTMLDetailsElement;
+    setState(state: State): void;
+    setTheme(theme: Theme): void;
+  }[];
 
   constructor(root: HTMLElement, state: State, ask: Ask) {
     this.#panels = [
@@ -31,8 +36,7 @@ export class Figures {
     for (const panel of this.#panels) panel.setState(state);
   }
 
-  /** In the colours of another theme, which are in the pixels of pictures. */
-  redraw(): void {
-    for (const panel of this.#panels) panel.redraw();
+  setTheme(theme: Theme): void {
+    for (const panel of this.#panels) panel.setTheme(theme);
   }
 }

@@ -4,24 +4,24 @@ import { byId } from "./dom.ts";
 const STORAGE_KEY = "scatterbrain-theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
 
-export function currentTheme(): Theme {
-  const chosen = document.documentElement.dataset.theme;
-  if (chosen === "light" || chosen === "dark") return chosen;
-  return system.matches ? "dark" : "light";
-}
-
 /** The theme switch: the system's theme unless the reader chose one, which is remembered on this device. */
 export class ThemeSwitch {
-  readonly #onChange: () => void;
+  readonly #onChange: (theme: Theme) => void;
 
-  constructor(onChange: () => void) {
+  constructor(onChange: (theme: Theme) => void) {
     this.#onChange = onChange;
     const root = byId("theme", HTMLFieldSetElement);
     for (const input of root.querySelectorAll("input")) {
       input.checked = input.value === (document.documentElement.dataset.theme ?? "system");
       input.addEventListener("change", () => this.#choose(input.value));
     }
-    system.addEventListener("change", () => onChange());
+    system.addEventListener("change", () => onChange(this.theme));
+  }
+
+  get theme(): Theme {
+    const chosen = document.documentElement.dataset.theme;
+    if (chosen === "light" || chosen === "dark") return chosen;
+    return system.matches ? "dark" : "light";
   }
 
   #choose(value: string): void {
@@ -33,6 +33,6 @@ export class ThemeSwitch {
     } catch {
       // Storage may be forbidden; the choice then lasts until the page is left.
     }
-    this.#onChange();
+    this.#onChange(this.theme);
   }
 }

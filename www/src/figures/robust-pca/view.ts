@@ -3,7 +3,6 @@ import { formatCount, formatNumber, formatPercent, formatTick } from "../../lib/
 import { signedScale } from "../../lib/scale.ts";
 import { pictureKey, tokensOf } from "../../lib/state.ts";
 import { logTicks } from "../../lib/ticks.ts";
-import { currentTheme } from "../../views/theme.ts";
 import { axisX, axisY, indexTicks, plotDefaults, title } from "../chart.ts";
 import type { Figure } from "../figure.ts";
 import { MOST_TOKENS, type RobustPcaData, SHARE } from "./data.ts";
@@ -31,7 +30,7 @@ export const robustPcaFigure: Figure<"robust-pca"> = {
     );
   },
 
-  draw({ own, robust, top }, width) {
+  draw({ own, robust, top }, width, theme) {
     const scale = signedScale("log", top);
     const maps = [
       { title: "Scatterbrain, low rank", grid: own.lowRank },
@@ -43,7 +42,7 @@ export const robustPcaFigure: Figure<"robust-pca"> = {
         { title: "Robust PCA, sparse", grid: robust.sparse },
       );
     }
-    const charts: Element[] = [smallMaps(maps, scale, currentTheme(), width)];
+    const charts: Element[] = [smallMaps(maps, scale, theme, width)];
     if (robust && robust.rank > 1) charts.push(singularValues(robust.singularValues, width));
     return { charts, legend: [] };
   },
