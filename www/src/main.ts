@@ -149,6 +149,7 @@ function showSummary(summary: Summary): void {
 
 function showColours(): void {
   maps.setColours(theme.theme, store.state.transform, store.state.span);
+  figures.setTheme(theme.theme);
 }
 
 function show(state: State): void {

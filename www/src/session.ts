@@ -90,12 +90,12 @@ export class Session {
     void this.#runCurve();
   }
 
-  /** The numbers of a figure; `onUpdate` gets all that is known so far, and the share done. */
+  /** The numbers of a figure; `onUpdate` gets all that is known so far, null for nothing new, and the share done. */
   figure<Id extends FigureId>(
     figure: Id,
     state: State,
     signal: AbortSignal,
-    onUpdate: (data: FigureData[Id], fraction: number) => void,
+    onUpdate: (data: FigureData[Id] | null, fraction: number) => void,
   ): Promise<void> {
     const captured = PRESETS.filter(({ file }) => file).map(({ id }) => ({
       preset: id,

@@ -1,7 +1,13 @@
 import { computeBudget } from "./budget/compute.ts";
+import { computeCoverage } from "./coverage/compute.ts";
 import type { Compute, FigureData } from "./figure.ts";
+import { computeRobustPca } from "./robust-pca/compute.ts";
+import { computeSpectrum } from "./spectrum/compute.ts";
 
 /** The worker's side of every figure; fetched with the first one that is asked for. */
 export const computations: { [Id in keyof FigureData]: Compute<FigureData[Id]> } = {
   budget: computeBudget,
+  spectrum: computeSpectrum,
+  coverage: computeCoverage,
+  "robust-pca": computeRobustPca,
 };

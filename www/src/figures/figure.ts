@@ -1,8 +1,12 @@
+import type { Theme } from "../lib/colour.ts";
 import type { Question } from "../lib/request.ts";
 import type { State } from "../lib/state.ts";
 import type { Instance } from "../worker/analyse.ts";
 import type { HeadSource } from "../worker/protocol.ts";
 import type { BudgetData } from "./budget/data.ts";
+import type { CoverageData } from "./coverage/data.ts";
+import type { RobustPcaData } from "./robust-pca/data.ts";
+import type { SpectrumData } from "./spectrum/data.ts";
 
 /**
  * The figures below the maps. Each has a folder: `data.ts` is what it shows, `compute.ts` finds it in the worker, and
@@ -10,6 +14,9 @@ import type { BudgetData } from "./budget/data.ts";
  */
 export interface FigureData {
   budget: BudgetData;
+  spectrum: SpectrumData;
+  coverage: CoverageData;
+  "robust-pca": RobustPcaData;
 }
 
 export type FigureId = keyof FigureData;
@@ -34,8 +41,11 @@ export interface Bench extends FigureRequest {
   step<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>;
 }
 
-/** Tells of everything found so far, and the share done. To wait for it lets other calls and a cancellation in. */
-export type Update<Data> = (data: Data, fraction: number) => Promise<void>;
+/**
+ * Tells of everything found so far, or null if nothing came to it, and the share done. To wait for it lets other calls
+ * and a cancellation in.
+ */
+export type Update<Data> = (data: Data | null, fraction: number) => Promise<void>;
 
 export type Compute<Data> = (bench: Bench, update: Update<Data>) => Promise<void>;
 
@@ -48,7 +58,7 @@ export interface Table {
 export interface Drawing {
   /** Below each other. */
   charts: Element[];
-  legend: readonly { label: string; colour: string; dash?: string }[];
+  legend: readonly { label: string; colour: string; dash?: string; width?: number }[];
 }
 
 /** A figure as the page sees it. */
@@ -61,8 +71,10 @@ export interface Figure<Id extends FigureId> {
   key(state: State): string;
   /** Why there is none for this state, in a sentence. */
   reason?(state: State): string | null;
-  draw(data: FigureData[Id], width: number): Drawing;
+  draw(data: FigureData[Id], width: number, theme: Theme): Drawing;
   /** What can be read from it, in a sentence or two, for everyone and for those who cannot see it. */
   finding(data: FigureData[Id]): string;
   table(data: FigureData[Id]): Table;
+  /** What goes into a file of its numbers, if not all of the data. */
+  numbers?(data: FigureData[Id]): object;
 }

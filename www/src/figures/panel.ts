@@ -1,3 +1,4 @@
+import type { Theme } from "../lib/colour.ts";
 import { settings } from "../lib/export.ts";
 import { formatPercent } from "../lib/format.ts";
 import type { State } from "../lib/state.ts";
@@ -8,12 +9,12 @@ import type { EngineError } from "../worker/client.ts";
 import type { Figure, FigureData, FigureId } from "./figure.ts";
 import { FigureTable, tableCsv } from "./table.ts";
 
-/** Asks the worker; `onUpdate` gets all there is so far, and the share done. */
+/** Asks the worker; `onUpdate` gets all there is so far, null for nothing new, and the share done. */
 export type Ask = <Id extends FigureId>(
   figure: Id,
   state: State,
   signal: AbortSignal,
-  onUpdate: (data: FigureData[Id], fraction: number) => void,
+  onUpdate: (data: FigureData[Id] | null, fraction: number) => void,
 ) => Promise<void>;
 
 /**
@@ -37,6 +38,7 @@ export class FigurePanel<Id extends FigureId> {
   #drawn: { data: FigureData[Id]; state: State } | null = null;
   #running: AbortController | null = null;
   #width = 0;
+  #theme: Theme = "light";
 
   constructor(figure: Figure<Id>, state: State, ask: Ask) {
     this.#figure = figure;
@@ -88,6 +90,13 @@ export class FigurePanel<Id extends FigureId> {
     if (!this.#running) this.#showRest();
   }
 
+  /** Lines have their colours by name, but pixels do not. */
+  setTheme(theme: Theme): void {
+    if (theme === this.#theme) return;
+    this.#theme = theme;
+    this.#redraw();
+  }
+
   async #compute(): Promise<void> {
     const state = this.#state;
     const reason = this.#figure.reason?.(state);
@@ -103,8 +112,9 @@ export class FigurePanel<Id extends FigureId> {
     try {
       await this.#ask(this.#figure.id, state, controller.signal, (data, fraction) => {
         if (controller.signal.aborted) return;
-        this.#drawn = { data, state };
         this.#progress(fraction);
+        if (!data) return;
+        this.#drawn = { data, state };
         this.#redraw();
       });
       this.#running = null;
@@ -150,11 +160,13 @@ export class FigurePanel<Id extends FigureId> {
       return;
     }
     if (this.#width === 0) return;
-    const { charts, legend } = this.#figure.draw(drawn.data, this.#width);
+    const { charts, legend } = this.#figure.draw(drawn.data, this.#width, this.#theme);
     for (const chart of charts) chart.setAttribute("aria-hidden", "true");
     this.#plots.replaceChildren(...charts);
     this.#legend.replaceChildren(
-      ...legend.map(({ label, colour, dash }) => element("li", {}, swatch(colour, dash), label)),
+      ...legend.map(({ label, colour, dash, width }) =>
+        element("li", {}, swatch(colour, dash, width), label),
+      ),
     );
     const finding = this.#figure.finding(drawn.data);
     this.#finding.textContent = finding;
@@ -175,23 +187,24 @@ export class FigurePanel<Id extends FigureId> {
   }
 
   #svg(): string {
-    const legend = this.#drawn ? this.#figure.draw(this.#drawn.data, this.#width).legend : [];
+    const legend = this.#drawn ? this.#figure.draw(this.#drawn.data, this.#width, this.#theme).legend : [];
     return chartSvg(this.#plots.children, legend);
   }
 
   #json(data: FigureData[Id]): string {
     const state = this.#drawn?.state ?? this.#state;
     const asked = { ...settings(state), temperature: state.temperature };
-    return `${JSON.stringify({ figure: this.#figure.id, settings: asked, ...data }, null, 1)}\n`;
+    const numbers = this.#figure.numbers?.(data) ?? data;
+    return `${JSON.stringify({ figure: this.#figure.id, settings: asked, ...numbers }, null, 1)}\n`;
   }
 }
 
 /** A piece of a line. */
-function swatch(colour: string, dash = "none"): SVGElement {
+function swatch(colour: string, dash = "none", width = 2): SVGElement {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
-  for (const [name, value] of Object.entries({ x1: "0", x2: "26", y1: "6", y2: "6", "stroke-width": "2" }))
-    line.setAttribute(name, value);
+  for (const [name, value] of Object.entries({ x1: 0, x2: 26, y1: 6, y2: 6, "stroke-width": width }))
+    line.setAttribute(name, String(value));
   line.style.stroke = colour;
   if (dash !== "none") line.setAttribute("stroke-dasharray", dash);
   svg.setAttribute("aria-hidden", "true");
