@@ -1,5 +1,5 @@
 import type { Question } from "../lib/request.ts";
-import type { State } from "../lib/state.ts";
+import type { Cell, State } from "../lib/state.ts";
 import type { Instance } from "../worker/analyse.ts";
 import type { HeadSource } from "../worker/protocol.ts";
 import type { BudgetData } from "./budget/data.ts";
@@ -20,6 +20,8 @@ export interface FigureRequest {
   question: Question;
   /** Every captured head, for figures of them all. */
   captured: { preset: string; source: HeadSource }[];
+  /** The cell cursor, for figures of one query. */
+  cell: Cell | null;
 }
 
 /** What a computation in the worker has at hand. */
@@ -45,10 +47,18 @@ export interface Table {
   rows: readonly (readonly (string | number)[])[];
 }
 
+/** A line of the legend: a piece of a line, or a mark. */
+export interface LegendItem {
+  label: string;
+  colour: string;
+  dash?: string;
+  symbol?: "circle" | "triangle" | "diamond";
+}
+
 export interface Drawing {
   /** Below each other. */
   charts: Element[];
-  legend: readonly { label: string; colour: string; dash?: string }[];
+  legend: readonly LegendItem[];
 }
 
 /** A figure as the page sees it. */
