@@ -3,6 +3,9 @@ import type { Cell, State } from "../lib/state.ts";
 import type { Instance } from "../worker/analyse.ts";
 import type { HeadSource } from "../worker/protocol.ts";
 import type { BudgetData } from "./budget/data.ts";
+import type { HeadsData } from "./heads/data.ts";
+import type { ScalingData } from "./scaling/data.ts";
+import type { SeedsData } from "./seeds/data.ts";
 
 /**
  * The figures below the maps. Each has a folder: `data.ts` is what it shows, `compute.ts` finds it in the worker, and
@@ -10,6 +13,9 @@ import type { BudgetData } from "./budget/data.ts";
  */
 export interface FigureData {
   budget: BudgetData;
+  heads: HeadsData;
+  scaling: ScalingData;
+  seeds: SeedsData;
 }
 
 export type FigureId = keyof FigureData;

@@ -1,13 +1,21 @@
 import type { State } from "../lib/state.ts";
 import { budgetFigure } from "./budget/view.ts";
+import { headsFigure } from "./heads/view.ts";
 import { type Ask, FigurePanel } from "./panel.ts";
+import { scalingFigure } from "./scaling/view.ts";
+import { seedsFigure } from "./seeds/view.ts";
 
 /** All figures, in their order on the page. An address that ends with "#figure-budget" opens that one. */
 export class Figures {
   readonly #panels: { root: HTMLDetailsElement; setState(state: State): void }[];
 
   constructor(root: HTMLElement, state: State, ask: Ask) {
-    this.#panels = [new FigurePanel(budgetFigure, state, ask)];
+    this.#panels = [
+      new FigurePanel(headsFigure, state, ask),
+      new FigurePanel(budgetFigure, state, ask),
+      new FigurePanel(scalingFigure, state, ask),
+      new FigurePanel(seedsFigure, state, ask),
+    ];
     root.append(...this.#panels.map((panel) => panel.root));
     const open = () => {
       const named = this.#panels.find((panel) => `#${panel.root.id}` === location.hash);
