@@ -145,5 +145,5 @@ export const headsFigure: Figure<"heads"> = {
 
 function words({ what, from, to, reason }: HeadsData["replacements"][number]): string {
   const labels: Record<string, string> = what === "support" ? SUPPORT_LABELS : FEATURES_LABELS;
-  return `Text heads have ${labels[to]} in place of ${labels[from]}, which ${reason}.`;
+  return `Causal heads have ${labels[to]} in place of ${labels[from]}, which ${reason}.`;
 }

@@ -7,8 +7,8 @@ import { type Cost, FIXED_AT, LINES, type Line, type ScalingData, type ScalingPo
 
 /** A call that is expected to take longer is not made. */
 const PATIENCE_MS = 2000;
-/** Calls that take less are made three times, and the quickest counts: whatever else the machine does only adds to it. */
-const SHORT_MS = 700;
+/** A call is made again until its runs together took so long, or were so many. */
+const ENOUGH = { milliseconds: 600, runs: 5 };
 
 /** Clustered tokens of the shape of the chosen head, as many as wanted. */
 export async function computeScaling(
@@ -55,11 +55,13 @@ function fourfold(cost: Cost | undefined): number {
   return 4 * (cost?.milliseconds ?? Number.POSITIVE_INFINITY);
 }
 
+/** The quickest of some runs: whatever else the machine does only adds to their times. */
 async function quickest(call: () => Promise<Cost>): Promise<Cost> {
   let best = await call();
-  if (best.milliseconds > SHORT_MS) return best;
-  for (let i = 0; i < 2; i++) {
+  let sum = best.milliseconds;
+  for (let runs = 1; runs < ENOUGH.runs && sum < ENOUGH.milliseconds; runs++) {
     const again = await call();
+    sum += again.milliseconds;
     if (again.milliseconds < best.milliseconds) best = again;
   }
   return best;

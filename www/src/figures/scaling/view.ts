@@ -1,8 +1,8 @@
 import * as Plot from "@observablehq/plot";
-import { formatBytes, formatCount, formatMilliseconds, formatNumber } from "../../lib/format.ts";
+import { formatBytes, formatCount, formatNumber, formatTick } from "../../lib/format.ts";
 import { headShape } from "../../lib/state.ts";
 import { METHOD_TEXTS } from "../../views/summary.ts";
-import { axisX, axisY, plotDefaults, title } from "../chart.ts";
+import { axisX, axisY, markedLine, plotDefaults, title } from "../chart.ts";
 import type { Figure } from "../figure.ts";
 import type { Place } from "../fit.ts";
 import { LINES, type Line, matrixBytes, type ScalingPoint, SIZES } from "./data.ts";
@@ -27,31 +27,34 @@ function chart(width: number, points: readonly ScalingPoint[], quantity: Quantit
   const last = quantity === "bytes";
   return Plot.plot({
     ...plotDefaults(width),
-    marginLeft: 62,
     height: last ? 250 : 232,
     marginBottom: last ? 36 : 18,
     x: { type: "log", domain: [LEAST, MOST], label: null, axis: null },
     y: { type: "log", domain: [low / 1.3, high * 1.3], label: null },
     marks: [
       Plot.gridY(ticks, { stroke: "var(--rule)", strokeOpacity: 1 }),
-      axisY(ticks, bytes ? formatBytes : formatMilliseconds),
+      axisY(ticks, bytes ? formatBytes : timeTick),
       axisX(SIZES, last ? formatCount : () => "", last ? "tokens" : ""),
       title(bytes ? "most memory held at once, with inputs and output" : "time of a call"),
       ...others.map(({ places, colour, dash }) =>
         Plot.lineY(places, { x: "x", y: "y", stroke: colour, strokeWidth: 1.5, strokeDasharray: dash }),
       ),
-      ...lines.map(({ places, colour, dash, width }) =>
-        Plot.lineY(places, {
-          x: "x",
-          y: "y",
-          stroke: colour,
-          strokeWidth: width,
-          strokeDasharray: dash,
-          marker: "circle",
-        }),
+      ...lines.flatMap(({ places, ...stroke }) =>
+        markedLine(
+          places,
+          ({ x }) => x,
+          ({ y }) => y,
+          stroke,
+        ),
       ),
     ],
   });
+}
+
+function timeTick(milliseconds: number): string {
+  return milliseconds < 1000
+    ? `${formatTick(milliseconds)}\u00a0ms`
+    : `${formatTick(milliseconds / 1000)}\u00a0s`;
 }
 
 interface Other {
@@ -112,9 +115,11 @@ export const scalingFigure: Figure<"scaling"> = {
         : `Scatterbrain is faster from ${from <= LEAST ? "the shortest" : `about ${formatCount(roughly(from))} tokens`} on.`,
     ];
     if (most && exactMost) {
-      const factor = formatNumber(exactMost.y / most.y, 2);
-      const how = guessed ? ", against an exact call that was not made but reckoned" : "";
-      parts.push(`At ${formatCount(most.x)} it takes 1/${factor} of the time${how}.`);
+      const gain = exactMost.y / most.y;
+      const words =
+        gain >= 1 ? `${formatNumber(gain, 2)} times as fast` : `${formatNumber(1 / gain, 2)} times as slow`;
+      const how = guessed ? ", if the exact call, which was not made, follows its line" : "";
+      parts.push(`At ${formatCount(most.x)} it is ${words}${how}.`);
     }
     return parts.join(" ");
   },

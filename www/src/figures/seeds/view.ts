@@ -3,14 +3,14 @@ import { FEATURES_LABELS } from "../../lib/combinations.ts";
 import { formatCount, formatNumber, formatTick } from "../../lib/format.ts";
 import { pictureKey } from "../../lib/state.ts";
 import { logTicks } from "../../lib/ticks.ts";
-import { axisX, axisY, plotDefaults, title } from "../chart.ts";
+import { axisX, axisY, markedLine, plotDefaults, title } from "../chart.ts";
 import type { Figure } from "../figure.ts";
 import { median, powerLaw } from "../fit.ts";
-import { type Convergence, type Entry, SEEDS, type SeedsData } from "./data.ts";
+import { type Entry, SEEDS, type SeedsData } from "./data.ts";
 import { isUnbiased } from "./variance.ts";
 
 const LINES = [
-  { of: "row", label: "Row, typically", colour: "var(--low-rank)", dash: "none", width: 2.25 },
+  { of: "row", label: "The row", colour: "var(--low-rank)", dash: "none", width: 2.25 },
   { of: "largest", label: "Its largest entry", colour: "var(--third)", dash: "none", width: 1.5 },
   { of: "middle", label: "Its middle entry", colour: "var(--soft)", dash: "none", width: 1.5 },
 ] as const;
@@ -32,7 +32,7 @@ export const seedsFigure: Figure<"seeds"> = {
     "One row of the matrix, that of the cell cursor, estimated by the features alone with 1,024 seeds, before it is " +
     "normalised: only then are random features unbiased. Above, how far the mean over so many seeds " +
     "typically lies from the exact row; below, each entry’s variance beside the formula for independent directions, both " +
-    "as shares of the exact entry’s square. The package’s are orthogonal, which is a little better. Some seconds.",
+    "as shares of the exact entry’s square. The package’s are orthogonal in blocks, which is somewhat better. Some seconds.",
   key: (state) => JSON.stringify([pictureKey(state), state.cell?.query ?? null]),
 
   reason: ({ features }) =>
@@ -57,11 +57,13 @@ export const seedsFigure: Figure<"seeds"> = {
     const needed = Math.max(1, Math.ceil((alone / CLOSE) ** 2));
     const many = needed < 1e5 ? formatCount(needed) : formatNumber(needed, 2);
     return [
-      `Query ${formatCount(query)}, ${formatCount(features)} features: the distance falls as the seeds to the ` +
-        `${formatNumber(law.exponent, 2)}; independent, they would give ${formatNumber(-0.5, 1)}.`,
+      `Query ${formatCount(query)}, ${formatCount(features)} features: the distance goes as the number of seeds to the ` +
+        `${formatNumber(law.exponent, 2)}, where a mean of tame numbers has ${formatNumber(-0.5, 1)}.`,
       `Measured over the formula’s variance: ${formatNumber(ratio, 2)}, in the median over entries.`,
       ...(ratio < UNMET
-        ? ["The rest of the variance is in rare and very large estimates, which so few seeds do not meet."]
+        ? [
+            "The rest is in rare and very large estimates, which so few seeds do not meet; at a higher temperature they do.",
+          ]
         : []),
       `By the formula a mean of ${many} ${needed === 1 ? "seed" : "seeds"} is within a tenth of the row.`,
     ].join(" ");
@@ -102,15 +104,13 @@ function convergence({ convergence: points }: SeedsData, width: number): Element
         strokeWidth: 1.25,
         clip: true,
       }),
-      ...LINES.map(({ of, colour, width }) =>
-        Plot.lineY(points, {
-          x: "seeds",
-          y: (point: Convergence) => Math.max(low, point[of]),
-          stroke: colour,
-          strokeWidth: width,
-          marker: "circle",
-          clip: true,
-        }),
+      ...LINES.flatMap(({ of, ...stroke }) =>
+        markedLine(
+          points,
+          (point) => point.seeds,
+          (point) => Math.max(low, point[of]),
+          stroke,
+        ),
       ),
     ],
   });
