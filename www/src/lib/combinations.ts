@@ -51,7 +51,7 @@ export function featuresReason(kind: FeaturesKind, causal: boolean, support: Sup
   if (kind === "landmarks" && support !== "clusters")
     return "stand for clusters: choose those as the support";
   if (!causal) return null;
-  if (kind === "favor-centred") return "is centred by a mean over the whole sequence, future included";
+  if (kind === "favor-centred") return "takes its mean over the whole sequence, future included";
   if (kind === "optimal") return "is tuned on the whole sequence, future included";
   return null;
 }

@@ -22,7 +22,8 @@ export function chartSvg(
   const background = add("rect", { fill: backgroundColor });
   let [x, y] = [MARGIN, 16];
   for (const { label, colour } of legend) {
-    const length = textWidth(label, `12px ${fontFamily}`);
+    // Where the page's font is not, a wider one stands for it.
+    const length = Math.max(...[fontFamily, "sans-serif"].map((font) => textWidth(label, `12px ${font}`)));
     if (x > MARGIN && x + length > width) [x, y] = [MARGIN, y + 18];
     add("text", { x, y, "font-size": 12, fill: colour }, label);
     x += length + 20;
