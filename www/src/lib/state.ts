@@ -1,6 +1,6 @@
 import type { Backend } from "./backend.ts";
 import { CLUSTER_SCALE, type ClusterParameters } from "./clusters.ts";
-import { featuresReason, supportReason } from "./combinations.ts";
+import { nearestParts } from "./combinations.ts";
 import type { HeadShape } from "./head.ts";
 import { OWN_ID, type OwnHead } from "./own.ts";
 import { CAPTURED, CLUSTERS_ID, DEFAULT_PRESET, presetById } from "./presets.ts";
@@ -110,19 +110,8 @@ export interface Replacement {
  * that can, and says what it replaced.
  */
 export function reconcile(state: State): { state: State; replacements: Replacement[] } {
-  const causal = isCausal(state);
-  const replacements: Replacement[] = [];
-  const next = { ...state };
-  const support = supportReason(state.support, causal);
-  if (support) {
-    next.support = "window";
-    replacements.push({ what: "support", from: state.support, to: next.support, reason: support });
-  }
-  const features = featuresReason(state.features, causal, next.support);
-  if (features) {
-    next.features = "favor";
-    replacements.push({ what: "features", from: state.features, to: next.features, reason: features });
-  }
+  const { parts, replacements } = nearestParts(state, isCausal(state));
+  const next = { ...state, ...parts };
   if (state.clusters.clusters > state.clusters.tokens) {
     next.clusters = { ...state.clusters, clusters: state.clusters.tokens };
   }
