@@ -1,4 +1,5 @@
 import posterUrl from "virtual:poster";
+import { Figures } from "./figures/section.ts";
 import { bindHistory } from "./history.ts";
 import { OWN_ID } from "./lib/own.ts";
 import { decodePoster } from "./lib/poster.ts";
@@ -120,6 +121,10 @@ const session = new Session({
   },
 });
 
+const figures = new Figures(byId("figures", HTMLElement), store.state, (...request) =>
+  session.figure(...request),
+);
+
 /** From step to step the temperature glides, so that the maps are seen changing; out of the story nothing moves. */
 function tell(step: StoryStep | null): void {
   if (step === null) {
@@ -180,6 +185,7 @@ function show(state: State): void {
   maps.setCell(state.cell);
   showColours();
   session.update(state);
+  figures.setState(state);
 }
 
 function logitsOf(state: State): string | null {

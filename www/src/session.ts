@@ -1,8 +1,9 @@
+import type { FigureData, FigureId } from "./figures/figure.ts";
 import { headUrl } from "./head-files.ts";
 import type { BackendReport } from "./lib/backend.ts";
 import { Latest } from "./lib/latest.ts";
 import type { OwnFacts } from "./lib/own.ts";
-import { CLUSTERS_ID } from "./lib/presets.ts";
+import { CLUSTERS_ID, PRESETS } from "./lib/presets.ts";
 import type { CurvePoint, Picture, Summary } from "./lib/results.ts";
 import { curveKey, ownHead, pictureKey, type State } from "./lib/state.ts";
 import { coarseToFine, curveTemperatures } from "./lib/temperature.ts";
@@ -87,6 +88,21 @@ export class Session {
 
   resumeCurve(): void {
     void this.#runCurve();
+  }
+
+  /** The numbers of a figure; `onUpdate` gets all that is known so far, and the share done. */
+  figure<Id extends FigureId>(
+    figure: Id,
+    state: State,
+    signal: AbortSignal,
+    onUpdate: (data: FigureData[Id], fraction: number) => void,
+  ): Promise<void> {
+    const captured = PRESETS.filter(({ file }) => file).map(({ id }) => ({
+      preset: id,
+      source: { kind: "file", url: headUrl(id) } as const,
+    }));
+    const request = { source: sourceOf(state), question: question(state), captured };
+    return this.#client.figure(figure, request, signal, onUpdate);
   }
 
   #requestPicture(state: State): void {

@@ -21,7 +21,7 @@ export function curveFileName(state: State, ending: string): string {
 }
 
 /** What a reader needs to compute the same again. */
-function settings({ preset, budget, split, support, features, seed, clusters }: State) {
+export function settings({ preset, budget, split, support, features, seed, clusters }: State) {
   const head = preset === CLUSTERS_ID ? { head: preset, clusters } : { head: preset };
   return { ...head, budget, split, support, features, seed };
 }

@@ -8,7 +8,7 @@ import { DEFAULTS, RANGES, type State, tokensOf } from "../lib/state.ts";
 import { roundTemperature } from "../lib/temperature.ts";
 import { logTicks } from "../lib/ticks.ts";
 import { type Band, winningBands } from "../lib/winning-band.ts";
-import { curveSvg, svgToPng } from "./curve-image.ts";
+import { chartSvg, svgToPng } from "./chart-image.ts";
 import { CurveTable } from "./curve-table.ts";
 import { element, oncePerFrame } from "./dom.ts";
 import { saveMenu } from "./save-menu.ts";
@@ -208,7 +208,7 @@ export class Curve {
   }
 
   #svg(): string {
-    return curveSvg(
+    return chartSvg(
       this.#charts.children,
       METHODS.map((method) => METHOD_TEXTS[method]),
     );

@@ -1,4 +1,5 @@
 import { proxy, type Remote, releaseProxy, wrap } from "comlink";
+import type { FigureData, FigureId, FigureRequest } from "../figures/figure.ts";
 import type { BackendReport } from "../lib/backend.ts";
 import type { OwnFacts } from "../lib/own.ts";
 import type { Question } from "../lib/request.ts";
@@ -95,6 +96,21 @@ export class EngineClient {
         ),
       signal,
     );
+  }
+
+  figure<Id extends FigureId>(
+    figure: Id,
+    request: FigureRequest,
+    signal: AbortSignal,
+    onUpdate: (data: FigureData[Id], fraction: number) => void,
+  ): Promise<void> {
+    return this.#call((remote, id, alive) => {
+      const told = proxy(async (data: FigureData[Id], fraction: number) => {
+        alive();
+        if (!signal.aborted) onUpdate(data, fraction);
+      });
+      return (remote as unknown as Engine).figure(id, figure, request, told);
+    }, signal);
   }
 
   async #call<T>(

@@ -1,6 +1,7 @@
 /** The worker: loads the package once and answers the page's calls. */
 import { expose, transfer } from "comlink";
 import { load } from "scatterbrain-attention";
+import type { Bench } from "../figures/figure.ts";
 import type { Timing } from "../lib/results.ts";
 import { compareBackends, curvePoint, decompose, type Instance, time } from "./analyse.ts";
 import { getHead, getOwnHeads } from "./heads.ts";
@@ -10,9 +11,9 @@ const running = new Map<number, AbortController>();
 let instance: Promise<Instance> | undefined;
 /** The same with a GPU, where there is one. Not loaded before it is asked for. */
 let gpuInstance: Promise<Instance> | undefined;
-/** Pictures come first: the curve's point in hand is put off while one is computed. */
+/** Pictures come first: what else is in hand is put off while one is computed. */
 let pictureDone: Promise<unknown> = Promise.resolve();
-let pointInHand = new AbortController();
+let atNextPicture = new AbortController();
 let timed: { key: string; timing: Timing } | undefined;
 
 function ready(): Promise<Instance> {
@@ -58,7 +59,8 @@ const engine: Engine = {
       );
     });
     pictureDone = done.catch(() => {});
-    pointInHand.abort();
+    atNextPicture.abort();
+    atNextPicture = new AbortController();
     return done;
   },
 
@@ -103,6 +105,17 @@ const engine: Engine = {
     });
   },
 
+  figure(id, figure, request, onUpdate) {
+    return abortable(id, async (signal) => {
+      const [sb, { computations }] = await Promise.all([ready(), import("../figures/compute.ts")]);
+      const step: Bench["step"] = (work) => betweenPictures(signal, work);
+      await computations[figure]({ sb, signal, step, ...request }, async (data, fraction) => {
+        await onUpdate(data, fraction);
+        signal.throwIfAborted();
+      });
+    });
+  },
+
   abort(id) {
     running.get(id)?.abort();
   },
@@ -116,8 +129,7 @@ async function betweenPictures<T>(
   for (;;) {
     await pictureDone;
     signal.throwIfAborted();
-    pointInHand = new AbortController();
-    const { signal: interrupted } = pointInHand;
+    const { signal: interrupted } = atNextPicture;
     try {
       return await work(AbortSignal.any([signal, interrupted]));
     } catch (error) {

@@ -1,3 +1,4 @@
+import type { FigureData, FigureId, FigureRequest } from "../figures/figure.ts";
 import type { BackendReport } from "../lib/backend.ts";
 import type { ClusterParameters } from "../lib/clusters.ts";
 import type { OwnFacts, OwnHead } from "../lib/own.ts";
@@ -45,6 +46,13 @@ export interface Engine {
     question: Question,
     temperatures: number[],
     onPoint: (point: CurvePoint) => void,
+  ): Promise<void>;
+  /** The numbers of a figure; `onUpdate` gets all that is known so far, and the share done. */
+  figure<Id extends FigureId>(
+    id: number,
+    figure: Id,
+    request: FigureRequest,
+    onUpdate: (data: FigureData[Id], fraction: number) => Promise<void>,
   ): Promise<void>;
   /** Ends a call that still runs; it rejects with code `Aborted`. Unknown ids are ignored. */
   abort(id: number): void;

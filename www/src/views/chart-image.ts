@@ -1,8 +1,8 @@
 const XMLNS = "http://www.w3.org/2000/svg";
 const PNG_SCALE = 2;
 
-/** The charts of the curve below each other in one file that needs no page around it. */
-export function curveSvg(
+/** Charts below each other, and what their colours mean, in one file that needs no page around it. */
+export function chartSvg(
   charts: Iterable<Element>,
   legend: readonly { label: string; colour: string }[],
 ): string {
