@@ -16,7 +16,6 @@ export interface StoryEvents {
 /** The story beside the figure: one step's text, what there is to try in it, and the numbers that it is about. */
 export class Story {
   readonly #root = byId("story", HTMLElement);
-  readonly #instrument = byId("explore", HTMLElement);
   readonly #leave = byId("story-leave", HTMLAnchorElement);
   readonly #meter = byId("story-meter", HTMLElement);
   readonly #tries = byId("story-tries", HTMLElement);
@@ -61,7 +60,8 @@ export class Story {
     const moved = this.#step !== undefined;
     const focused = this.#root.contains(document.activeElement) ? document.activeElement : null;
     this.#step = state.step;
-    this.#instrument.classList.toggle("telling", state.step !== null);
+    document.documentElement.classList.toggle("telling", state.step !== null);
+    document.documentElement.classList.toggle("summing", state.step === "sum");
     for (const [step, link] of this.#links) mark(link, step === state.step ? "step" : null);
     mark(this.#leave, state.step === null ? "true" : null);
     if (state.step) this.#tell(state.step);
@@ -89,8 +89,7 @@ export class Story {
     );
     // Not "disabled", which would take the focus away from under a finger or key.
     this.#back.setAttribute("aria-disabled", String(neighbour(step, -1) === null));
-    const next = neighbour(step, 1);
-    this.#next.textContent = next ? `Next: ${STEPS[next].title}` : "Explore freely";
+    this.#next.textContent = neighbour(step, 1) ? "Next" : "Explore freely";
   }
 
   #showMeter(): void {
@@ -143,7 +142,7 @@ function errors({ errors }: Summary): HTMLElement[] {
 function keysLookedAt({ entropy, tokens }: Summary): HTMLElement[] {
   const keys = Math.exp(entropy);
   const text = `${keys < 10 ? keys.toFixed(1) : formatCount(keys)} of ${formatCount(tokens)}`;
-  return [bar("keys", "Keys that a query looks at", text, keys / tokens, "var(--ink)")];
+  return [bar("keys", "Keys that a query spreads over", text, keys / tokens, "var(--ink)")];
 }
 
 /** `size`: 1 fills the bar. */
