@@ -127,6 +127,8 @@ const figures = new Figures(byId("figures", HTMLElement), store.state, (...reque
 
 /** From step to step the temperature glides, so that the maps are seen changing; out of the story nothing moves. */
 function tell(step: StoryStep | null): void {
+  // Back is where the step before was going, not somewhere on the way.
+  glide.finish();
   if (step === null) {
     change({ step }, "push");
     return;

@@ -9,11 +9,12 @@ export interface Try {
   patch: Partial<Movable>;
 }
 
+/** What a step is about; its text is in the page. */
 export interface Told {
   title: string;
   temperature: number;
   tries: readonly Try[];
-  /** What stands below the text: how far the entropy is, or how far each method is off. */
+  /** The number below the text: how many keys a query looks at, or how far each method is off. */
   meter: "entropy" | "errors" | null;
 }
 

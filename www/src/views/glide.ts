@@ -14,6 +14,8 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 export class Glide {
   readonly #events: GlideEvents;
   #frame = 0;
+  /** Where it is going, and where it was last seen on its way. */
+  #way: { target: number; last: number } | null = null;
 
   constructor(events: GlideEvents) {
     this.#events = events;
@@ -21,27 +23,40 @@ export class Glide {
 
   to(target: number): void {
     this.stop();
+    const first = this.#events.temperature();
+    if (first === target) return;
+    const way = { target, last: first };
+    this.#way = way;
     if (still.matches) {
-      this.#events.onTemperature(target);
+      this.finish();
       return;
     }
-    let last = this.#events.temperature();
-    const from = toSlider(last);
-    const way = toSlider(target) - from;
-    if (way === 0) return;
+    const [from, length] = [toSlider(first), toSlider(target) - toSlider(first)];
     const start = performance.now();
     const step = (now: number) => {
-      if (this.#events.temperature() !== last) return;
-      const done = Math.min(1, Math.max(0, (now - start) / (MS_PER_DECADE * Math.abs(way))));
-      last = done < 1 ? fromSlider(from + way * ease(done)) : target;
-      if (last !== this.#events.temperature()) this.#events.onTemperature(last);
-      if (done < 1) this.#frame = requestAnimationFrame(step);
+      const done = Math.max(0, (now - start) / (MS_PER_DECADE * Math.abs(length)));
+      if (done >= 1) {
+        this.finish();
+        return;
+      }
+      if (this.#events.temperature() !== way.last) return;
+      way.last = fromSlider(from + length * ease(done));
+      if (way.last !== this.#events.temperature()) this.#events.onTemperature(way.last);
+      this.#frame = requestAnimationFrame(step);
     };
     this.#frame = requestAnimationFrame(step);
   }
 
+  /** Is there at once, unless the reader has taken over. */
+  finish(): void {
+    const way = this.#way;
+    this.stop();
+    if (way && this.#events.temperature() === way.last) this.#events.onTemperature(way.target);
+  }
+
   stop(): void {
     cancelAnimationFrame(this.#frame);
+    this.#way = null;
   }
 }
 

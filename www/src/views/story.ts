@@ -68,7 +68,7 @@ export class Story {
     this.#showMeter();
     if (!moved) return;
     // What had the focus may be gone.
-    if (focused && !focused.checkVisibility()) (state.step ? this.#next : this.#leave).focus();
+    if (focused?.getClientRects().length === 0) (state.step ? this.#next : this.#leave).focus();
     this.#announce();
     if (this.#root.getBoundingClientRect().top < 0) this.#root.scrollIntoView();
   }
