@@ -3,7 +3,7 @@ import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { snippet } from "../src/lib/snippet.ts";
 import { decodeState } from "../src/lib/url-state.ts";
-import { open, settled, useBrowser } from "./harness.ts";
+import { open, settled, stateSearch, useBrowser } from "./harness.ts";
 
 useBrowser();
 
@@ -39,6 +39,20 @@ describe("copy as code", () => {
     expect(await page.textContent("#code-text")).toContain("seed: 9,\n        ..Options::default()");
     await page.click("#code-close");
     expect(await page.locator("#code").isVisible()).toBe(false);
+  });
+
+  it("copies the link, which opens the same", async () => {
+    const search = stateSearch({
+      preset: "smollm2-l12h4",
+      support: "window",
+      features: "favor",
+      temperature: 0.5,
+    });
+    const page = await open({ search, permissions: ["clipboard-read", "clipboard-write"] });
+    await page.click("#link-copy");
+    await expect.poll(() => page.textContent("#link-note")).toBe("Copied.");
+    const link = await page.evaluate(() => navigator.clipboard.readText());
+    expect(new URL(link).search).toBe(search);
   });
 
   it("selects the code where the clipboard is refused", async () => {

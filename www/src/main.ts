@@ -24,6 +24,7 @@ import { Session } from "./session.ts";
 import { BackendNote } from "./views/backend-note.ts";
 import { CodeDialog } from "./views/code-dialog.ts";
 import { Controls } from "./views/controls.ts";
+import { bindCopyLink } from "./views/copy-link.ts";
 import { Curve } from "./views/curve.ts";
 import { byId } from "./views/dom.ts";
 import { Explained } from "./views/explained.ts";
@@ -91,6 +92,7 @@ const story = new Story({
 });
 const backendNote = new BackendNote(byId("backend-note", HTMLElement));
 new CodeDialog(() => store.state);
+bindCopyLink(() => ownHead(store.state) !== null);
 const theme = new ThemeSwitch(() => showColours());
 
 const session = new Session({

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { curveDomain } from "../src/lib/curve-domain.ts";
 import { Latest } from "../src/lib/latest.ts";
 import { decodePoster, encodePoster, type Poster } from "../src/lib/poster.ts";
+import { regimesOf } from "../src/lib/regimes.ts";
 import type { CurvePoint } from "../src/lib/results.ts";
 import { position, type Scale, valueAt } from "../src/lib/scale.ts";
 import {
@@ -13,7 +14,6 @@ import {
   SLIDER,
   toSlider,
 } from "../src/lib/temperature.ts";
-import { winningBands } from "../src/lib/winning-band.ts";
 
 const point = (temperature: number, sparse: number, lowRank: number, scatterbrain: number): CurvePoint => ({
   temperature,
@@ -56,24 +56,36 @@ describe("temperature", () => {
   });
 });
 
-describe("winningBands", () => {
-  it("finds where the sum beats both parts, between the points", () => {
-    const points = [point(0.1, 1, 4, 2), point(1, 4, 4, 2), point(10, 4, 1, 2)];
-    const [band, ...rest] = winningBands(points);
+describe("regimesOf", () => {
+  it("finds which method is best, and changes between the points where the curves cross", () => {
+    const [cold, middle, hot, ...rest] = regimesOf([
+      point(0.1, 1, 4, 2),
+      point(1, 4, 4, 2),
+      point(10, 4, 1, 2),
+    ]);
     expect(rest).toEqual([]);
-    // Halfway in the logarithms, where the curves cross.
-    expect(Math.log10(band?.from ?? 1)).toBeCloseTo(-0.5, 1);
-    expect(Math.log10(band?.to ?? 1)).toBeCloseTo(0.5, 1);
+    expect([cold, middle, hot].map((regime) => regime?.method)).toEqual([
+      "sparse",
+      "scatterbrain",
+      "low-rank",
+    ]);
+    expect([cold?.from, cold?.to, middle?.to, hot?.to]).toEqual([0.1, middle?.from, hot?.from, 10]);
+    // Halfway in the logarithms.
+    expect(Math.log10(middle?.from ?? 1)).toBeCloseTo(-0.5, 1);
+    expect(Math.log10(middle?.to ?? 1)).toBeCloseTo(0.5, 1);
   });
 
-  it("knows bands at the ends, several bands and none", () => {
-    expect(winningBands([])).toEqual([]);
-    expect(winningBands([point(1, 1, 1, 1)])).toEqual([]);
-    expect(winningBands([point(1, 2, 2, 1), point(10, 2, 2, 1)])).toEqual([{ from: 1, to: 10 }]);
-    const twice = [point(1, 2, 2, 1), point(2, 1, 1, 2), point(4, 2, 2, 1)];
-    expect(winningBands(twice).length).toBe(2);
-    expect(winningBands([point(1, 1, 1, 0.995), point(2, 1, 1, 0.995)])).toEqual([]);
-    expect(winningBands([point(1, 0, 1, 0), point(2, 0, 1, 0)])).toEqual([]);
+  it("knows none, one, and some that come again", () => {
+    const methods = (...points: CurvePoint[]) => regimesOf(points).map(({ method }) => method);
+    expect(methods()).toEqual([]);
+    expect(methods(point(1, 1, 1, 1))).toEqual([]);
+    expect(regimesOf([point(1, 2, 2, 1), point(10, 2, 2, 1)])).toEqual([
+      { method: "scatterbrain", from: 1, to: 10 },
+    ]);
+    const again = [point(1, 2, 3, 1), point(2, 1, 3, 2), point(4, 2, 3, 1)];
+    expect(methods(...again)).toEqual(["scatterbrain", "sparse", "scatterbrain"]);
+    expect(methods(point(1, 1, 1, 0.995), point(2, 1, 1, 0.995))).toEqual(["sparse"]);
+    expect(methods(point(1, 0, 1, 0), point(2, 0, 1, 0))).toEqual(["sparse"]);
   });
 });
 

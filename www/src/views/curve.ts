@@ -2,12 +2,12 @@ import * as Plot from "@observablehq/plot";
 import { curveDomain } from "../lib/curve-domain.ts";
 import { curveCsv, curveFileName, curveJson } from "../lib/export.ts";
 import { formatTick } from "../lib/format.ts";
+import { type Regime, regimesOf } from "../lib/regimes.ts";
 import { METHODS, type MethodName } from "../lib/request.ts";
 import type { CurvePoint } from "../lib/results.ts";
 import { DEFAULTS, RANGES, type State, tokensOf } from "../lib/state.ts";
 import { roundTemperature } from "../lib/temperature.ts";
 import { logTicks } from "../lib/ticks.ts";
-import { type Band, winningBands } from "../lib/winning-band.ts";
 import { chartSvg, svgToPng } from "./chart-image.ts";
 import { CurveTable } from "./curve-table.ts";
 import { element, oncePerFrame } from "./dom.ts";
@@ -26,6 +26,14 @@ const ERROR_HEIGHT = 232;
 const ENTROPY_HEIGHT = 124;
 const TICKS = [0.01, 0.1, 1, 10, 100];
 const X = { type: "log", domain: [RANGES.temperature.min, RANGES.temperature.max] } as const;
+/** Where each is best. */
+const REGIMES: Record<MethodName, { name: string; fill: string }> = {
+  sparse: { name: "sparse", fill: "var(--regime-sparse)" },
+  "low-rank": { name: "low rank", fill: "var(--regime-low-rank)" },
+  scatterbrain: { name: "the sum", fill: "var(--regime-sum)" },
+};
+/** Narrower regimes have no room for their name. */
+const NAMED_WIDTH = 52;
 /** The temperature that the head was trained at. */
 const OWN = Plot.ruleX([1], { stroke: "var(--edge)", strokeDasharray: "2 3" });
 
@@ -41,7 +49,7 @@ export class Curve {
   readonly #redraw = oncePerFrame(() => this.#draw());
   readonly #root: HTMLElement;
   #points: CurvePoint[] = [];
-  #bands: Band[] = [];
+  #regimes: Regime[] = [];
   #state = DEFAULTS;
   #temperature = 1;
   #width = 0;
@@ -82,11 +90,8 @@ export class Curve {
     if (running) this.#status.textContent = `Computing: ${done} of ${total} temperatures`;
     else if (done < total) this.#status.textContent = `Stopped at ${done} of ${total} temperatures`;
     else {
-      const bands =
-        this.#bands.length > 0
-          ? "Shaded: Scatterbrain beats both parts."
-          : "Nowhere does the sum beat both parts.";
-      this.#status.textContent = `${bands} Drag in the chart to set the temperature.`;
+      this.#status.textContent =
+        "Shaded: which of the three is best. Drag in the chart to set the temperature.";
     }
   }
 
@@ -95,7 +100,7 @@ export class Curve {
     this.#plots.classList.remove("stale");
     this.#points = [...points].sort((a, b) => a.temperature - b.temperature);
     this.#state = state;
-    this.#bands = winningBands(this.#points);
+    this.#regimes = regimesOf(this.#points);
     this.#redraw();
   }
 
@@ -147,16 +152,26 @@ export class Curve {
       x: { ...X, axis: null },
       y: { type: "log", domain: [low, high], label: null },
       marks: [
-        Plot.rectX(this.#bands, {
+        Plot.rectX(this.#regimes, {
           x1: "from",
           x2: "to",
-          fill: "var(--band)",
+          fill: ({ method }: Regime) => REGIMES[method].fill,
         }),
         Plot.gridY(ticks, { stroke: "var(--rule)", strokeOpacity: 1 }),
         Plot.axisY(ticks, { tickSize: 0, tickFormat: formatTick, fill: "var(--soft)" }),
         title("relative output error"),
         OWN,
         ...METHODS.map(line),
+        Plot.text(
+          this.#regimes.filter(({ from, to }) => this.#place(to) - this.#place(from) > NAMED_WIDTH),
+          {
+            x: ({ from, to }: Regime) => Math.sqrt(from * to),
+            text: ({ method }: Regime) => REGIMES[method].name,
+            frameAnchor: "bottom",
+            dy: -4,
+            fill: "var(--soft)",
+          },
+        ),
       ],
     });
   }
