@@ -27,7 +27,7 @@ export class FigurePanel<Id extends FigureId> {
   readonly #status = element("span", { role: "status" });
   readonly #button = element("button", { type: "button", hidden: "" });
   readonly #bar = element("progress", { max: "1", hidden: "" });
-  readonly #plots = element("div", { class: "figure-plots", role: "img" });
+  readonly #plots = element("div", { class: "figure-plots" });
   readonly #legend = element("ul", { class: "figure-legend" });
   readonly #finding = element("p", { class: "finding" });
   readonly #table: FigureTable;
@@ -158,6 +158,8 @@ export class FigurePanel<Id extends FigureId> {
     );
     const finding = this.#figure.finding(drawn.data);
     this.#finding.textContent = finding;
+    // No picture to speak of before there is one.
+    this.#plots.setAttribute("role", "img");
     this.#plots.setAttribute(
       "aria-label",
       `${this.#figure.title}. ${finding} The numbers are in the table below.`,
