@@ -34,7 +34,7 @@ export function useBrowser(extraArgs: readonly string[] = []): void {
 }
 
 export interface OpenOptions extends BrowserContextOptions {
-  /** What the address holds. */
+  /** What the address holds; without a word of one's own, it is the default state, explored freely. */
   search?: string;
   address?: string;
   /** Before anything is loaded. */
@@ -44,7 +44,7 @@ export interface OpenOptions extends BrowserContextOptions {
 }
 
 /** Opens the page and watches it: console errors, exceptions, policy violations and foreign requests are faults. */
-export async function open({ search = "", address, prepare, expected, ...options }: OpenOptions = {}) {
+export async function open({ search = "?v=1", address, prepare, expected, ...options }: OpenOptions = {}) {
   const context = await browser.newContext({
     viewport: { width: 1440, height: 900 },
     // Requests that a service worker answers are hidden from `page.route`.

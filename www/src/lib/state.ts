@@ -28,6 +28,10 @@ export const SPANS = ["shared", "own"] as const;
 /** Whether the four colour scales hang together or each map has its own. */
 export type Span = (typeof SPANS)[number];
 
+/** The steps of the story, in order. In the address of the page: never rename. */
+export const STORY = ["matrix", "temperature", "sharp", "flat", "middle", "sum"] as const;
+export type StoryStep = (typeof STORY)[number];
+
 export interface Cell {
   query: number;
   key: number;
@@ -58,6 +62,8 @@ export interface State {
   cell: Cell | null;
   /** The part of the matrix that the maps show; null for all of it. */
   view: Region | null;
+  /** The step of the story that is told; null where the reader explores freely. */
+  step: StoryStep | null;
 }
 
 export interface Range {
@@ -95,6 +101,7 @@ export const DEFAULTS: State = {
   span: "shared",
   cell: null,
   view: null,
+  step: null,
 };
 
 /** A replacement that `reconcile` made, for the reader to see. */
