@@ -1,4 +1,5 @@
 import posterUrl from "virtual:poster";
+import { Comparison } from "./comparison.ts";
 import { Figures } from "./figures/section.ts";
 import { bindHistory } from "./history.ts";
 import { OWN_ID } from "./lib/own.ts";
@@ -38,6 +39,7 @@ import { Story } from "./views/story.ts";
 import { showErrors, showFacts } from "./views/summary.ts";
 import { TemperatureControl } from "./views/temperature-control.ts";
 import { ThemeSwitch } from "./views/theme.ts";
+import { EngineClient } from "./worker/client.ts";
 
 const store = new Store(decodeState(location.search));
 /** So many points already show the shape of the curve. */
@@ -45,10 +47,12 @@ const FIRST_POINTS = 5;
 
 /** What the last change had to replace; the controls say so. */
 let replacements: Replacement[] = [];
+let pinReplacements: Replacement[] = [];
 
 function change(patch: Partial<State>, step: Step): void {
   const next = reconcile({ ...store.state, ...patch });
   replacements = next.replacements;
+  pinReplacements = next.pinReplacements;
   store.set(stayInStep(next.state), step);
 }
 
@@ -57,13 +61,15 @@ const mapsRoot = byId("maps", HTMLElement);
 const readout = new Readout(byId("readout", HTMLElement), byId("live", HTMLElement));
 const explained = new Explained(byId("explained", HTMLElement));
 const maps = new Maps(mapsRoot, byId("aggregation", HTMLElement), {
-  onEntry: (entry, byHand) => readout.show(entry, byHand),
+  onEntry: (entry, byHand) => readout.show(entry, byHand, comparison.entry),
   onExplanation: (explanation, asked) => {
     explained.show(explanation);
-    if (explanation && asked) readout.speakExplanation(explanation);
+    if (explanation && asked) readout.speakExplanation(explanation, comparison.entry);
   },
   onPick: (cell) => change({ cell }, "replace"),
   onView: (view, step) => change({ view }, step),
+  onLook: (look) => comparison.setLook(look),
+  onCell: (cell) => comparison.setCell(cell),
 });
 const status = new Status(mapsRoot, byId("alert", HTMLElement), () => session.cancelPicture());
 const curve = new Curve(byId("curve", HTMLElement), {
@@ -96,10 +102,17 @@ new CodeDialog(() => store.state);
 bindCopyLink(() => ownHead(store.state) !== null);
 const theme = new ThemeSwitch(() => showColours());
 
-const session = new Session({
+const client = new EngineClient();
+const comparison = new Comparison(store.state, client, {
+  cursor: maps.cursor,
+  onChange: (state) => change(state, "push"),
+});
+
+const session = new Session(client, {
   resolution: () => maps.resolution,
   onPictureStart: () => {
     status.begin();
+    comparison.hold();
     mapsRoot.setAttribute("aria-busy", "true");
   },
   onProgress: (stage, fraction) =>
@@ -108,6 +121,7 @@ const session = new Session({
   onSummary: showSummary,
   onPictureEnd: () => {
     status.end();
+    comparison.release();
     mapsRoot.setAttribute("aria-busy", "false");
     keepForOffline(() => store.state.preset);
   },
@@ -171,10 +185,11 @@ function mentionLostFile(): void {
   );
 }
 
-function showSummary(summary: Summary): void {
+function showSummary(summary: Summary, state: State): void {
   showErrors(byId("errors", HTMLElement), byId("over-budget", HTMLElement), summary);
   showFacts(byId("facts", HTMLElement), summary);
   story.showSummary(summary);
+  comparison.showSummary(summary, state);
 }
 
 function showColours(): void {
@@ -192,6 +207,7 @@ function show(state: State): void {
   maps.setCell(state.cell);
   showColours();
   session.update(state);
+  comparison.show(state, pinReplacements);
   figures.setState(state);
 }
 
@@ -210,13 +226,17 @@ async function showPoster(): Promise<void> {
   const same = pictureKey(state) === pictureKey(first);
   if (!same) readout.setWaiting("The maps show an example until yours are computed.");
   maps.showPoster(poster, !same);
-  if (same) showSummary(poster.summary);
+  if (same) showSummary(poster.summary, first);
   if (curveKey(state) === curveKey(first)) curve.show(poster.curve, first);
 }
 
-store.subscribe(show);
-store.subscribe((_state, _previous, step) => {
-  if (step === "none") glide.stop();
+store.subscribe((state, _previous, step) => {
+  if (step === "none") {
+    glide.stop();
+    // What the browser's history brings back has been reconciled before.
+    [replacements, pinReplacements] = [[], []];
+  }
+  show(state);
 });
 bindHistory(store);
 addEventListener("popstate", () => {

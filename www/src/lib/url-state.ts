@@ -1,6 +1,8 @@
 import { BACKENDS } from "./backend.ts";
 import { OWN_ID, type OwnHead } from "./own.ts";
+import { decodePin, encodePin } from "./pin.ts";
 import { isPreset } from "./presets.ts";
+import { oneOf, readNumber } from "./read-value.ts";
 import { LEAST_SIZE } from "./region.ts";
 import {
   DEFAULTS,
@@ -52,6 +54,7 @@ export function encodeState(state: State): string {
   put("span", state.span, defaults.span);
   put("cell", writeCell(state.cell), writeCell(defaults.cell));
   if (state.view) out.set("view", `${state.view.query}-${state.view.key}-${state.view.size}`);
+  if (state.pinned) out.set("with", encodePin(state.pinned));
   return `?${out}`;
 }
 
@@ -96,24 +99,10 @@ export function decodeState(search: string, own: OwnHead | null = null): State {
     span: oneOf(read("span"), SPANS, defaults.span),
     cell: readCell(read("cell")) ?? defaults.cell,
     view: readView(read("view")),
+    pinned: decodePin(read("with")),
     step,
   };
   return silent ? { ...stateOf(STORY[0]), own } : stayInStep(reconcile(state).state);
-}
-
-/** A plain decimal number, clamped to its range; anything else is the default. */
-export function readNumber(
-  text: string | null,
-  range: Range & { integer?: boolean },
-  standard: number,
-): number {
-  if (text === null || !/^-?\d{1,20}(\.\d{1,20})?(e-?\d{1,2})?$/.test(text)) return standard;
-  const value = range.integer ? Math.round(Number(text)) : Number(text);
-  return Math.min(range.max, Math.max(range.min, value));
-}
-
-function oneOf<T extends string, S>(text: string | null, allowed: readonly T[], standard: S): T | S {
-  return allowed.find((value) => value === text) ?? standard;
 }
 
 function writeCell(cell: State["cell"]): string {
