@@ -106,18 +106,18 @@ export class Session {
     void this.#runCurve();
   }
 
-  /** The numbers of a figure; `onUpdate` gets all that is known so far, and the share done. */
+  /** The numbers of a figure; `onUpdate` gets all that is known so far, null for nothing new, and the share done. */
   figure<Id extends FigureId>(
     figure: Id,
     state: State,
     signal: AbortSignal,
-    onUpdate: (data: FigureData[Id], fraction: number) => void,
+    onUpdate: (data: FigureData[Id] | null, fraction: number) => void,
   ): Promise<void> {
     const captured = SMALL_CAPTURED.map(({ id }) => ({
       preset: id,
       source: { kind: "file", url: headUrl(id) } as const,
     }));
-    const request = { source: sourceOf(state), question: questionOf(state), captured };
+    const request = { source: sourceOf(state), question: questionOf(state), captured, cell: state.cell };
     return this.#client.figure(figure, request, signal, onUpdate);
   }
 

@@ -1,6 +1,6 @@
 import type { Backend } from "./backend.ts";
 import { CLUSTER_SCALE, type ClusterParameters } from "./clusters.ts";
-import { featuresReason, supportReason } from "./combinations.ts";
+import { nearestParts } from "./combinations.ts";
 import type { HeadShape } from "./head.ts";
 import { OWN_ID, type OwnHead } from "./own.ts";
 import { CAPTURED, CLUSTERS_ID, DEFAULT_PRESET, presetById } from "./presets.ts";
@@ -28,6 +28,10 @@ export type Transform = (typeof TRANSFORMS)[number];
 export const SPANS = ["shared", "own"] as const;
 /** Whether the four colour scales hang together or each map has its own. */
 export type Span = (typeof SPANS)[number];
+
+/** The steps of the story, in order. In the address of the page: never rename. */
+export const STORY = ["matrix", "temperature", "sharp", "flat", "middle", "sum"] as const;
+export type StoryStep = (typeof STORY)[number];
 
 export interface Cell {
   query: number;
@@ -59,6 +63,8 @@ export interface State {
   cell: Cell | null;
   /** The part of the matrix that the maps show; null for all of it. */
   view: Region | null;
+  /** The step of the story that is told; null where the reader explores freely. */
+  step: StoryStep | null;
   /** Settings that the same head is shown with besides, for comparison. */
   pinned: Question | null;
 }
@@ -98,6 +104,7 @@ export const DEFAULTS: State = {
   span: "shared",
   cell: null,
   view: null,
+  step: null,
   pinned: null,
 };
 
@@ -123,32 +130,14 @@ export interface Reconciled {
  */
 export function reconcile(state: State): Reconciled {
   const causal = isCausal(state);
-  const [next, replacements] = reconcileParts(state, causal);
-  const [pinned, pinReplacements] = state.pinned ? reconcileParts(state.pinned, causal) : [null, []];
-  next.pinned = pinned;
+  const { parts, replacements } = nearestParts(state, causal);
+  const next = { ...state, ...parts };
+  const pin = state.pinned && nearestParts(state.pinned, causal);
+  if (state.pinned && pin) next.pinned = { ...state.pinned, ...pin.parts };
   if (state.clusters.clusters > state.clusters.tokens) {
     next.clusters = { ...state.clusters, clusters: state.clusters.tokens };
   }
-  return { state: next, replacements, pinReplacements };
-}
-
-function reconcileParts<T extends Pick<State, "support" | "features">>(
-  parts: T,
-  causal: boolean,
-): [T, Replacement[]] {
-  const replacements: Replacement[] = [];
-  const next = { ...parts };
-  const support = supportReason(parts.support, causal);
-  if (support) {
-    next.support = "window";
-    replacements.push({ what: "support", from: parts.support, to: next.support, reason: support });
-  }
-  const features = featuresReason(parts.features, causal, next.support);
-  if (features) {
-    next.features = "favor";
-    replacements.push({ what: "features", from: parts.features, to: next.features, reason: features });
-  }
-  return [next, replacements];
+  return { state: next, replacements, pinReplacements: pin?.replacements ?? [] };
 }
 
 /** What the four maps depend on; two states with the same key have the same matrices. */
