@@ -136,8 +136,12 @@ const session = new Session(client, {
   },
   onBackend: (report, fraction) => backendNote.show(store.state.backend, report, fraction),
   onBackendError: ({ message }) => backendNote.complain(message),
-  onCancelled: () =>
-    status.complain("Cancelled: the maps still show the settings before.", "Compute", () => session.retry()),
+  onCancelled: (drawn) => {
+    const what = drawn
+      ? "the errors and times are still those of the settings"
+      : "the maps still show the settings";
+    status.complain(`Cancelled: ${what} before.`, "Compute", () => session.retry());
+  },
   onError: ({ message }) =>
     status.complain(`${message} The maps show what was computed last.`, "Try again", () => session.retry()),
   onCurveStale: (waiting) => curve.fade(waiting),

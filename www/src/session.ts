@@ -27,7 +27,8 @@ export interface SessionEvents extends PartEvents {
   /** What became of WebGPU, if the state asks for it; null while it is computed, or not asked for. */
   onBackend(report: BackendReport | null, fraction: number): void;
   onBackendError(error: EngineError): void;
-  onCancelled(): void;
+  /** `drawn`: the picture is there, and its numbers are not. */
+  onCancelled(drawn: boolean): void;
   onError(error: EngineError): void;
   /** The curve on the screen belongs to other settings; `waiting`: the new one follows the picture. */
   onCurveStale(waiting: boolean): void;
@@ -126,12 +127,14 @@ export class Session {
     const isWanted = () => this.#state !== null && pictureKey(this.#state) === wanted;
     this.#latest.run(async (signal) => {
       this.#events.onPictureStart();
+      let drawn = false;
       try {
         const { onProgress } = this.#events;
         const asked = questionOf(state);
         const look = this.#events.look();
         const picture = await this.#client.picture(sourceOf(state), asked, look, signal, onProgress);
         this.#events.onPicture(picture, state, this.#parts.of(state));
+        drawn = true;
         const { point, timing } = await this.#client.measure(sourceOf(state), asked, signal, onProgress);
         this.#events.onSummary(summarize(picture, point, timing, asked), state);
         void this.#compareBackends(state);
@@ -140,7 +143,7 @@ export class Session {
         const failure = error as EngineError;
         // Aborted for a newer request is no news; aborted by the reader is.
         if (failure.code === "Aborted" && !isWanted()) return;
-        if (failure.code === "Aborted") this.#events.onCancelled();
+        if (failure.code === "Aborted") this.#events.onCancelled(drawn);
         else this.#events.onError(failure);
         if (this.#curve?.points.length === 0) this.#events.onCurveStale(false);
       } finally {

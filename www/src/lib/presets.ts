@@ -58,7 +58,7 @@ function sized(tokens: number): string {
 }
 
 function sizeLabel(tokens: number): string {
-  return tokens > LARGE ? `: ${formatCount(tokens)} tokens` : "";
+  return tokens > LARGE ? ` · ${formatCount(tokens)}` : "";
 }
 
 export const CLUSTERS_ID = "clusters";
