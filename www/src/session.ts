@@ -101,7 +101,7 @@ export class Session {
       preset: id,
       source: { kind: "file", url: headUrl(id) } as const,
     }));
-    const request = { source: sourceOf(state), question: question(state), captured };
+    const request = { source: sourceOf(state), question: question(state), captured, cell: state.cell };
     return this.#client.figure(figure, request, signal, onUpdate);
   }
 

@@ -32,6 +32,7 @@ const other: State = {
   span: "own",
   cell: { query: 12, key: 299 },
   view: { query: 8, key: 250, size: 50 },
+  step: null,
 };
 
 const own: OwnHead = {

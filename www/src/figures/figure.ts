@@ -1,11 +1,14 @@
 import type { Theme } from "../lib/colour.ts";
 import type { Question } from "../lib/request.ts";
-import type { State } from "../lib/state.ts";
+import type { Cell, State } from "../lib/state.ts";
 import type { Instance } from "../worker/analyse.ts";
 import type { HeadSource } from "../worker/protocol.ts";
 import type { BudgetData } from "./budget/data.ts";
 import type { CoverageData } from "./coverage/data.ts";
+import type { HeadsData } from "./heads/data.ts";
 import type { RobustPcaData } from "./robust-pca/data.ts";
+import type { ScalingData } from "./scaling/data.ts";
+import type { SeedsData } from "./seeds/data.ts";
 import type { SpectrumData } from "./spectrum/data.ts";
 
 /**
@@ -17,6 +20,9 @@ export interface FigureData {
   spectrum: SpectrumData;
   coverage: CoverageData;
   "robust-pca": RobustPcaData;
+  heads: HeadsData;
+  scaling: ScalingData;
+  seeds: SeedsData;
 }
 
 export type FigureId = keyof FigureData;
@@ -27,6 +33,8 @@ export interface FigureRequest {
   question: Question;
   /** Every captured head, for figures of them all. */
   captured: { preset: string; source: HeadSource }[];
+  /** The cell cursor, for figures of one query. */
+  cell: Cell | null;
 }
 
 /** What a computation in the worker has at hand. */
@@ -55,10 +63,20 @@ export interface Table {
   rows: readonly (readonly (string | number)[])[];
 }
 
+/** A line of the legend: a piece of a line, or a mark. */
+export interface LegendItem {
+  label: string;
+  colour: string;
+  dash?: string;
+  /** Of the line. */
+  width?: number;
+  symbol?: "circle" | "triangle" | "diamond";
+}
+
 export interface Drawing {
   /** Below each other. */
   charts: Element[];
-  legend: readonly { label: string; colour: string; dash?: string; width?: number }[];
+  legend: readonly LegendItem[];
 }
 
 /** A figure as the page sees it. */

@@ -2,8 +2,11 @@ import type { Theme } from "../lib/colour.ts";
 import type { State } from "../lib/state.ts";
 import { budgetFigure } from "./budget/view.ts";
 import { coverageFigure } from "./coverage/view.ts";
+import { headsFigure } from "./heads/view.ts";
 import { type Ask, FigurePanel } from "./panel.ts";
 import { robustPcaFigure } from "./robust-pca/view.ts";
+import { scalingFigure } from "./scaling/view.ts";
+import { seedsFigure } from "./seeds/view.ts";
 import { spectrumFigure } from "./spectrum/view.ts";
 
 /** All figures, in their order on the page. An address that ends with "#figure-budget" opens that one. */
@@ -16,10 +19,13 @@ export class Figures {
 
   constructor(root: HTMLElement, state: State, ask: Ask) {
     this.#panels = [
+      new FigurePanel(headsFigure, state, ask),
       new FigurePanel(budgetFigure, state, ask),
+      new FigurePanel(seedsFigure, state, ask),
       new FigurePanel(spectrumFigure, state, ask),
       new FigurePanel(coverageFigure, state, ask),
       new FigurePanel(robustPcaFigure, state, ask),
+      new FigurePanel(scalingFigure, state, ask),
     ];
     root.append(...this.#panels.map((panel) => panel.root));
     const open = () => {

@@ -1,6 +1,6 @@
 import type { Backend } from "./backend.ts";
 import { CLUSTER_SCALE, type ClusterParameters } from "./clusters.ts";
-import { featuresReason, supportReason } from "./combinations.ts";
+import { nearestParts } from "./combinations.ts";
 import type { HeadShape } from "./head.ts";
 import { OWN_ID, type OwnHead } from "./own.ts";
 import { CAPTURED, CLUSTERS_ID, DEFAULT_PRESET, presetById } from "./presets.ts";
@@ -27,6 +27,10 @@ export type Transform = (typeof TRANSFORMS)[number];
 export const SPANS = ["shared", "own"] as const;
 /** Whether the four colour scales hang together or each map has its own. */
 export type Span = (typeof SPANS)[number];
+
+/** The steps of the story, in order. In the address of the page: never rename. */
+export const STORY = ["matrix", "temperature", "sharp", "flat", "middle", "sum"] as const;
+export type StoryStep = (typeof STORY)[number];
 
 export interface Cell {
   query: number;
@@ -58,6 +62,8 @@ export interface State {
   cell: Cell | null;
   /** The part of the matrix that the maps show; null for all of it. */
   view: Region | null;
+  /** The step of the story that is told; null where the reader explores freely. */
+  step: StoryStep | null;
 }
 
 export interface Range {
@@ -95,6 +101,7 @@ export const DEFAULTS: State = {
   span: "shared",
   cell: null,
   view: null,
+  step: null,
 };
 
 /** A replacement that `reconcile` made, for the reader to see. */
@@ -110,19 +117,8 @@ export interface Replacement {
  * that can, and says what it replaced.
  */
 export function reconcile(state: State): { state: State; replacements: Replacement[] } {
-  const causal = isCausal(state);
-  const replacements: Replacement[] = [];
-  const next = { ...state };
-  const support = supportReason(state.support, causal);
-  if (support) {
-    next.support = "window";
-    replacements.push({ what: "support", from: state.support, to: next.support, reason: support });
-  }
-  const features = featuresReason(state.features, causal, next.support);
-  if (features) {
-    next.features = "favor";
-    replacements.push({ what: "features", from: state.features, to: next.features, reason: features });
-  }
+  const { parts, replacements } = nearestParts(state, isCausal(state));
+  const next = { ...state, ...parts };
   if (state.clusters.clusters > state.clusters.tokens) {
     next.clusters = { ...state.clusters, clusters: state.clusters.tokens };
   }

@@ -152,7 +152,8 @@ export class Maps {
     this.#theme = theme;
     this.#transform = transform;
     this.#span = span;
-    this.#redraw();
+    // At once: what goes to a printer does not wait for a frame.
+    this.#draw();
   }
 
   setCell(cell: Cell | null): void {
