@@ -3,7 +3,7 @@
 use crate::attention::{Inputs, Task};
 use crate::error::Result;
 use crate::gpu::group::{Builder, VECTOR, upload, vectors};
-use crate::gpu::pipelines::Kernel;
+use crate::gpu::pipelines::{Flags, Kernel, NO_FLAGS};
 use crate::plan::Plan;
 use crate::random::{Purpose, generator, signs};
 use crate::support::{piece_start, smyrf};
@@ -30,11 +30,8 @@ enum Side {
 }
 
 impl Side {
-    fn flags(self) -> &'static [&'static str] {
-        match self {
-            Side::Queries => &[],
-            Side::Keys => &["KEYS"],
-        }
+    fn flags(self) -> Flags {
+        [(self == Side::Keys).then_some("KEYS"), None]
     }
 
     fn count(self, plan: &Plan) -> u64 {
@@ -91,7 +88,7 @@ pub(super) fn lsh(
         Some(_) => ("middles", Side::Queries.count(plan)),
         None => ("bounds", u64::from(builder.params.extra[1]) + 1),
     };
-    let kernel = Kernel { source: BUCKETS, name, writes: &[false, true], flags: &[] };
+    let kernel = Kernel { source: BUCKETS, name, writes: &[false, true], flags: NO_FLAGS };
     let cost = (HASH_THREADS * 100) as f64;
     builder.stage(Task::Sort, kernel, &[&buckets, &lists], list_count * threads.div_ceil(HASH_THREADS), cost)?;
     Ok(lists)
@@ -130,7 +127,7 @@ pub(super) fn smyrf(
         builder.stage(Task::Search, kernel, &[tokens, &directions, &out], workgroups, cost)?;
         products.push(out);
     }
-    let kernel = Kernel { source: SMYRF, name: "radius", writes: &[false, false, true], flags: &[] };
+    let kernel = Kernel { source: SMYRF, name: "radius", writes: &[false, false, true], flags: NO_FLAGS };
     let cost = (plan.shape.queries + plan.shape.keys) as f64;
     builder.stage(Task::Search, kernel, &[&products[0], &products[1], &radii], slices, cost)?;
     let lists = lists_of_pieces(builder, rounds, cluster)?;
@@ -168,7 +165,8 @@ fn sort(
     let kernel = Kernel { source: SORT, name: "place", writes: &[false, true, false], flags: side.flags() };
     let cost = (SORT_THREADS * (blocks + 1) * 40) as f64;
     let buffers = [&sorted, lists, query_starts.unwrap_or(values)];
-    builder.stage(Task::Sort, kernel, &buffers, list_count * count.div_ceil(SORT_THREADS), cost)
+    builder.stage(Task::Sort, kernel, &buffers, list_count * count.div_ceil(SORT_THREADS), cost)?;
+    Ok(())
 }
 
 /// The buffer of lists, as `shaders/lists.wgsl` has it.

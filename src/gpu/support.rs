@@ -70,14 +70,15 @@ pub(super) fn encode(builder: &mut Builder, inputs: &Inputs<Vec<f32>>, low_rank:
     let row_count = (builder.slices.len() * shape.queries) as u64;
     let vectors = builder.params.dim + builder.params.values;
     let entry = f64::from(4 * vectors + 16 * builder.params.feature_vectors);
-    let rows = |flags| Kernel { source: SOURCE, name: "rows", writes: WRITES, flags };
+    let rows = |careful: bool| {
+        let flags = [plan.causal.then_some("CAUSAL"), careful.then_some("CAREFUL")];
+        Kernel { source: SOURCE, name: "rows", writes: WRITES, flags }
+    };
     let cost = |keys: usize| (keys + 64) as f64 * entry;
-    let flags: &[_] = if plan.causal { &["CAUSAL"] } else { &[] };
-    builder.stage(Task::Tiles, rows(flags), &buffers, row_count, cost(keys))?;
+    builder.stage(Task::Tiles, rows(false), &buffers, row_count, cost(keys))?;
     // The sums of a window's low-rank part leave the support out already.
     if builder.params.features > 0 && builder.params.lag == 0 {
-        let flags: &[_] = if plan.causal { &["CAUSAL", "CAREFUL"] } else { &["CAREFUL"] };
-        builder.stage_that_may_idle(Task::Tiles, rows(flags), &buffers, row_count, cost(shape.keys))?;
+        builder.stage(Task::Tiles, rows(true), &buffers, row_count, cost(shape.keys))?.may_idle = true;
     }
     Ok(())
 }

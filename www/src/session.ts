@@ -4,11 +4,12 @@ import type { BackendReport } from "./lib/backend.ts";
 import { Latest } from "./lib/latest.ts";
 import type { OwnFacts } from "./lib/own.ts";
 import { CLUSTERS_ID, PRESETS } from "./lib/presets.ts";
+import { questionOf } from "./lib/request.ts";
 import type { CurvePoint, Picture, Summary } from "./lib/results.ts";
 import { curveKey, ownHead, pictureKey, type State } from "./lib/state.ts";
 import { coarseToFine, curveTemperatures } from "./lib/temperature.ts";
 import { summarize } from "./worker/analyse.ts";
-import { EngineClient, type EngineError } from "./worker/client.ts";
+import type { EngineClient, EngineError } from "./worker/client.ts";
 import type { HeadSource, OwnFiles, Stage } from "./worker/protocol.ts";
 
 export interface SessionEvents {
@@ -18,7 +19,7 @@ export interface SessionEvents {
   onProgress(stage: Stage, fraction: number): void;
   onPicture(picture: Picture, state: State): void;
   /** Comes a moment after its picture. */
-  onSummary(summary: Summary): void;
+  onSummary(summary: Summary, state: State): void;
   /** Always follows `onPictureStart`. */
   onPictureEnd(): void;
   /** What became of WebGPU, if the state asks for it; null while it is computed, or not asked for. */
@@ -42,7 +43,7 @@ const REST_MS = 150;
  * for any more is aborted; results that come too late are dropped.
  */
 export class Session {
-  readonly #client = new EngineClient();
+  readonly #client: EngineClient;
   readonly #latest = new Latest(PATIENCE_MS);
   readonly #events: SessionEvents;
   #state: State | null = null;
@@ -50,7 +51,8 @@ export class Session {
   #curveTimer: ReturnType<typeof setTimeout> | undefined;
   #comparison: AbortController | null = null;
 
-  constructor(events: SessionEvents) {
+  constructor(client: EngineClient, events: SessionEvents) {
+    this.#client = client;
     this.#events = events;
   }
 
@@ -90,18 +92,18 @@ export class Session {
     void this.#runCurve();
   }
 
-  /** The numbers of a figure; `onUpdate` gets all that is known so far, and the share done. */
+  /** The numbers of a figure; `onUpdate` gets all that is known so far, null for nothing new, and the share done. */
   figure<Id extends FigureId>(
     figure: Id,
     state: State,
     signal: AbortSignal,
-    onUpdate: (data: FigureData[Id], fraction: number) => void,
+    onUpdate: (data: FigureData[Id] | null, fraction: number) => void,
   ): Promise<void> {
     const captured = PRESETS.filter(({ file }) => file).map(({ id }) => ({
       preset: id,
       source: { kind: "file", url: headUrl(id) } as const,
     }));
-    const request = { source: sourceOf(state), question: question(state), captured, cell: state.cell };
+    const request = { source: sourceOf(state), question: questionOf(state), captured, cell: state.cell };
     return this.#client.figure(figure, request, signal, onUpdate);
   }
 
@@ -112,12 +114,12 @@ export class Session {
       this.#events.onPictureStart();
       try {
         const { onProgress } = this.#events;
-        const asked = question(state);
+        const asked = questionOf(state);
         const size = this.#events.resolution();
         const picture = await this.#client.picture(sourceOf(state), asked, size, signal, onProgress);
         this.#events.onPicture(picture, state);
         const { point, timing } = await this.#client.measure(sourceOf(state), asked, signal, onProgress);
-        this.#events.onSummary(summarize(picture, point, timing, asked));
+        this.#events.onSummary(summarize(picture, point, timing, asked), state);
         void this.#compareBackends(state);
         this.#startCurveSoon();
       } catch (error) {
@@ -148,7 +150,7 @@ export class Session {
     };
     try {
       const progress = (_: Stage, fraction: number) => tell(null, fraction);
-      tell(await this.#client.compareBackends(sourceOf(state), question(state), signal, progress), 1);
+      tell(await this.#client.compareBackends(sourceOf(state), questionOf(state), signal, progress), 1);
     } catch (error) {
       if (!signal.aborted) this.#events.onBackendError(error as EngineError);
     }
@@ -185,7 +187,7 @@ export class Session {
     };
     tell(true);
     try {
-      await this.#client.curve(sourceOf(state), question(state), missing, controller.signal, (point) => {
+      await this.#client.curve(sourceOf(state), questionOf(state), missing, controller.signal, (point) => {
         curve.points.push(point);
         tell(true);
       });
@@ -200,7 +202,8 @@ export class Session {
   }
 }
 
-function sourceOf(state: State): HeadSource {
+/** Where the worker finds the head of a state. */
+export function sourceOf(state: State): HeadSource {
   const own = ownHead(state);
   if (own) {
     const { id, files, head, scale, causal } = own;
@@ -209,8 +212,4 @@ function sourceOf(state: State): HeadSource {
   return state.preset === CLUSTERS_ID
     ? { kind: "clusters", ...state.clusters }
     : { kind: "file", url: headUrl(state.preset) };
-}
-
-function question({ temperature, budget, split, support, features, seed }: State) {
-  return { temperature, budget, split, support, features, seed };
 }

@@ -38,6 +38,12 @@ export function axisX(
   });
 }
 
+/** From 1 to `last`, in about four equal steps. */
+export function indexTicks(last: number): number[] {
+  const step = 2 ** Math.ceil(Math.log2(Math.max(2, last / 5)));
+  return [1, ...Array.from({ length: Math.floor(last / step) }, (_, i) => (i + 1) * step)];
+}
+
 /** Above the frame, from its left edge: axis labels of Plot's own would lie over the tick labels. */
 export function title(text: string) {
   return Plot.text([text], { frameAnchor: "top-left", dy: -18, dx: -MARGIN_LEFT, fill: "var(--soft)" });

@@ -1,3 +1,4 @@
+import type { Theme } from "../lib/colour.ts";
 import { settings } from "../lib/export.ts";
 import { formatPercent } from "../lib/format.ts";
 import type { State } from "../lib/state.ts";
@@ -8,12 +9,12 @@ import type { EngineError } from "../worker/client.ts";
 import type { Figure, FigureData, FigureId, LegendItem } from "./figure.ts";
 import { FigureTable, tableCsv } from "./table.ts";
 
-/** Asks the worker; `onUpdate` gets all there is so far, and the share done. */
+/** Asks the worker; `onUpdate` gets all there is so far, null for nothing new, and the share done. */
 export type Ask = <Id extends FigureId>(
   figure: Id,
   state: State,
   signal: AbortSignal,
-  onUpdate: (data: FigureData[Id], fraction: number) => void,
+  onUpdate: (data: FigureData[Id] | null, fraction: number) => void,
 ) => Promise<void>;
 
 const PART = "Shown is what had been found.";
@@ -41,6 +42,7 @@ export class FigurePanel<Id extends FigureId> {
   #drawn: { data: FigureData[Id]; whole: boolean; state: State } | null = null;
   #running: AbortController | null = null;
   #width = 0;
+  #theme: Theme = "light";
 
   constructor(figure: Figure<Id>, state: State, ask: Ask) {
     this.#figure = figure;
@@ -94,6 +96,13 @@ export class FigurePanel<Id extends FigureId> {
     if (!this.#running) this.#showRest();
   }
 
+  /** Lines have their colours by name, but pixels do not. */
+  setTheme(theme: Theme): void {
+    if (theme === this.#theme) return;
+    this.#theme = theme;
+    this.#redraw();
+  }
+
   async #compute(): Promise<void> {
     const state = this.#state;
     const reason = this.#figure.reason?.(state);
@@ -109,9 +118,10 @@ export class FigurePanel<Id extends FigureId> {
     try {
       await this.#ask(this.#figure.id, state, controller.signal, (data, fraction) => {
         if (controller.signal.aborted) return;
+        this.#progress(fraction);
+        if (!data) return;
         this.#drawn = { data, whole: false, state };
         this.#plots.classList.remove("stale");
-        this.#progress(fraction);
         this.#redraw();
       });
       this.#running = null;
@@ -164,7 +174,7 @@ export class FigurePanel<Id extends FigureId> {
       return;
     }
     if (this.#width === 0) return;
-    const { charts, legend } = this.#figure.draw(drawn.data, this.#width);
+    const { charts, legend } = this.#figure.draw(drawn.data, this.#width, this.#theme);
     for (const chart of charts) chart.setAttribute("aria-hidden", "true");
     this.#plots.replaceChildren(...charts);
     this.#legend.replaceChildren(...legend.map((item) => element("li", {}, swatch(item), item.label)));
@@ -187,21 +197,22 @@ export class FigurePanel<Id extends FigureId> {
   }
 
   #svg(): string {
-    const legend = this.#drawn ? this.#figure.draw(this.#drawn.data, this.#width).legend : [];
+    const legend = this.#drawn ? this.#figure.draw(this.#drawn.data, this.#width, this.#theme).legend : [];
     return chartSvg(this.#plots.children, legend);
   }
 
   #json(data: FigureData[Id]): string {
     const state = this.#drawn?.state ?? this.#state;
     const asked = { ...settings(state), temperature: state.temperature };
-    return `${JSON.stringify({ figure: this.#figure.id, settings: asked, ...data }, null, 1)}\n`;
+    const numbers = this.#figure.numbers?.(data) ?? data;
+    return `${JSON.stringify({ figure: this.#figure.id, settings: asked, ...numbers }, null, 1)}\n`;
   }
 }
 
 const SHAPES = { triangle: "M13 1 L18 10 H8 Z", diamond: "M13 1 L18 6 L13 11 L8 6 Z" };
 
 /** A piece of a line, or a mark. */
-function swatch({ colour, dash = "none", symbol }: LegendItem): SVGElement {
+function swatch({ colour, dash = "none", width = 2, symbol }: LegendItem): SVGElement {
   const make = (name: string, attributes: Record<string, string>) => {
     const node = document.createElementNS("http://www.w3.org/2000/svg", name);
     for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
@@ -214,7 +225,7 @@ function swatch({ colour, dash = "none", symbol }: LegendItem): SVGElement {
     mark.style.fill = colour;
     svg.append(mark);
   } else {
-    const line = make("line", { x1: "0", x2: "26", y1: "6", y2: "6", "stroke-width": "2" });
+    const line = make("line", { x1: "0", x2: "26", y1: "6", y2: "6", "stroke-width": String(width) });
     line.style.stroke = colour;
     if (dash !== "none") line.setAttribute("stroke-dasharray", dash);
     svg.append(line);

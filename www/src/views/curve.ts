@@ -121,7 +121,8 @@ export class Curve {
   }
 
   #draw(): void {
-    if (this.#width === 0) return;
+    // Layouts that only last a moment, such as on the way to a printer, leave no room for a chart.
+    if (this.#width <= MARGIN.left + MARGIN.right) return;
     this.#charts.replaceChildren(this.#errorChart(), this.#entropyChart());
     for (const chart of this.#charts.children) chart.setAttribute("aria-hidden", "true");
     this.#plots.setAttribute("aria-label", this.#description());

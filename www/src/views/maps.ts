@@ -20,43 +20,20 @@ import { type Cell, DEFAULTS, type Span, type State, type Transform } from "../l
 import type { Stats } from "../lib/stats.ts";
 import type { Step } from "../lib/store.ts";
 import { element, oncePerFrame } from "./dom.ts";
-import { HeatMap, type HeatMapText } from "./heat-map.ts";
+import { HeatMap, type HeatMapEvents } from "./heat-map.ts";
+import { MAP_NAMES, MAP_TEXTS } from "./map-texts.ts";
 import { ZoomBar } from "./zoom-bar.ts";
 
-const TEXTS: Four<HeatMapText> = {
-  exact: {
-    className: "exact",
-    operator: "",
-    title: "Exact",
-    formula: "softmax, rows sum to 1",
-    description: "the attention weight of each query on each key",
-  },
-  lowRank: {
-    className: "low-rank-map",
-    operator: "≈",
-    title: "Low rank",
-    formula: "the feature map, everywhere",
-    description: "what the feature map contributes to each weight",
-    colour: "low-rank",
-  },
-  sparse: {
-    className: "sparse-map",
-    operator: "+",
-    title: "Sparse",
-    formula: "correction on the support",
-    description: "what is added on the support; zero elsewhere",
-    colour: "sparse",
-  },
-  error: {
-    className: "error-map",
-    operator: "",
-    title: "Error",
-    formula: "low rank + sparse − exact",
-    description: "low rank plus sparse minus exact",
-  },
-};
+/** What pointer, keys and gestures do on a map. */
+export type MapCursor = Pick<HeatMapEvents, "onHover" | "onPick" | "onKey" | "view" | "onView">;
 
-const NAMES = ["exact", "lowRank", "sparse", "error"] as const;
+/** How the maps are drawn, for another picture of the same head to be drawn alike. */
+export interface Look {
+  region: Region;
+  tokens: number;
+  scales: Four<Scale>;
+  theme: Theme;
+}
 
 export interface MapsEvents {
   /**
@@ -69,10 +46,21 @@ export interface MapsEvents {
   /** The reader moved the cursor for good (click or keys), not only over the map. */
   onPick(cell: Cell): void;
   onView(view: Region | null, step: Step): void;
+  onLook(look: Look): void;
+  /** Comes before the entry of the cell. */
+  onCell(cell: Cell | null): void;
 }
 
 /** The four maps: one picture, one cursor, colour scales that belong together. */
 export class Maps {
+  /** For the maps of another picture, which share cursor and view. */
+  readonly cursor: MapCursor = {
+    onHover: (place) => this.#setHover(place && this.#cellAt(place)),
+    onPick: (place) => this.#pick(this.#cellAt(place), true),
+    onKey: (press) => this.#press(press),
+    view: () => ({ region: this.#region(), tokens: this.#tokens() }),
+    onView: (region, step) => this.#changeView(region, step),
+  };
   readonly #root: HTMLElement;
   readonly #maps: Four<HeatMap>;
   readonly #events: MapsEvents;
@@ -94,12 +82,8 @@ export class Maps {
     this.#events = events;
     this.#aggregation = aggregation;
     const heatMap = (name: keyof Four<unknown>) =>
-      new HeatMap(TEXTS[name], {
-        onHover: (place) => this.#setHover(place && this.#cellAt(place)),
-        onPick: (place) => this.#pick(this.#cellAt(place), true),
-        onKey: (press) => this.#press(press),
-        view: () => ({ region: this.#region(), tokens: this.#tokens() }),
-        onView: (region, step) => this.#changeView(region, step),
+      new HeatMap(MAP_TEXTS[name], {
+        ...this.cursor,
         onData: () => this.#data(name),
         imageName: () => this.#fileName(name, "png"),
         onResize: this.#redraw,
@@ -120,7 +104,7 @@ export class Maps {
     });
     root.append(
       this.#bar.root,
-      ...NAMES.map((name) => this.#maps[name].figure),
+      ...MAP_NAMES.map((name) => this.#maps[name].figure),
       element("p", { class: "hidden", id: "map-help" }, help),
     );
   }
@@ -152,7 +136,8 @@ export class Maps {
     this.#theme = theme;
     this.#transform = transform;
     this.#span = span;
-    this.#redraw();
+    // At once: what goes to a printer does not wait for a frame.
+    this.#draw();
   }
 
   setCell(cell: Cell | null): void {
@@ -191,13 +176,14 @@ export class Maps {
       };
       this.#paint(shown, scales, measureAll(grids));
     }
-    for (const name of NAMES) this.#maps[name].showRange(region);
+    for (const name of MAP_NAMES) this.#maps[name].showRange(region);
     this.#bar.show(region, tokens);
     this.#showCell();
   }
 
   #paint(grids: Four<Grid>, scales: Four<Scale>, stats: Four<Stats>): void {
-    for (const name of NAMES) this.#maps[name].draw(grids[name], scales[name], stats[name], this.#theme);
+    for (const name of MAP_NAMES) this.#maps[name].draw(grids[name], scales[name], stats[name], this.#theme);
+    this.#events.onLook({ region: this.#region(), tokens: this.#tokens(), scales, theme: this.#theme });
   }
 
   /** Made by the worker, unless the maps have changed their size since. Kept between redraws. */
@@ -286,12 +272,13 @@ export class Maps {
   #showCell(byHand = false): void {
     const cell = this.#cell();
     const entry = cell && this.#picture && entryAt(this.#picture, cell.query, cell.key);
-    for (const name of NAMES) {
+    for (const name of MAP_NAMES) {
       this.#maps[name].showCell(cell, this.#region());
       if (!entry) this.#maps[name].showValue("", null);
       else if (entry.masked) this.#maps[name].showValue("future", null);
       else this.#maps[name].showValue(formatNumber(entry[name]), entry[name]);
     }
+    this.#events.onCell(cell);
     this.#events.onEntry(entry, byHand);
     if (!cell || !this.#picture) this.#events.onExplanation(null, false);
     else if (!this.#hover) this.#events.onExplanation(explain(this.#picture, cell.query, cell.key), false);

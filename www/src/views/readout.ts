@@ -24,8 +24,11 @@ export class Readout {
     this.#waiting = text;
   }
 
-  /** `speak`: the reader moved the cursor by keys or click, and wants to hear where it is. */
-  show(entry: Entry | null, speak: boolean): void {
+  /**
+   * `speak`: the reader moved the cursor by keys or click, and wants to hear where it is. `pinned` is the entry of
+   * the settings that are compared with.
+   */
+  show(entry: Entry | null, speak: boolean, pinned: Entry | null): void {
     if (!entry) {
       this.#root.replaceChildren(element("span", { class: "term" }, this.#waiting));
       return;
@@ -55,12 +58,12 @@ export class Readout {
       element("span", { class: "hint for-mouse" }, "Click a map: arrow keys move, + and − or the wheel zoom"),
       element("span", { class: "hint for-touch" }, "Tap a map to read an entry, pinch to zoom"),
     );
-    if (speak) this.#speak(sentence(entry));
+    if (speak) this.#speak(sentence(entry) + pinnedSentence(pinned));
   }
 
   /** The reader asked where an entry comes from. */
-  speakExplanation(explanation: Explanation): void {
-    this.#speak(explanationSentence(explanation));
+  speakExplanation(explanation: Explanation, pinned: Entry | null): void {
+    this.#speak(explanationSentence(explanation) + pinnedSentence(pinned));
   }
 
   #speak(text: string): void {
@@ -75,10 +78,16 @@ export class Readout {
 
 function sentence(entry: Entry): string {
   const where = `Query ${entry.query}, key ${entry.key}`;
-  if (entry.masked) return `${where}: in the future, no entry.`;
-  const { exact, lowRank, sparse, approximation, error, inSupport } = entry;
+  return entry.masked ? `${where}: in the future, no entry.` : `${where}, ${weightsOf(entry)}`;
+}
+
+function pinnedSentence(entry: Entry | null): string {
+  return entry && !entry.masked ? ` In B, the pinned settings, ${weightsOf(entry)}` : "";
+}
+
+function weightsOf({ exact, lowRank, sparse, approximation, error, inSupport }: Entry): string {
   return (
-    `${where}, ${inSupport ? "in" : "not in"} the support: exact ${formatNumber(exact)}, ` +
+    `${inSupport ? "in" : "not in"} the support: exact ${formatNumber(exact)}, ` +
     `low rank ${formatNumber(lowRank)}, sparse ${formatNumber(sparse)}, ` +
     `approximation ${formatNumber(approximation)}, error ${formatNumber(error)}.`
   );

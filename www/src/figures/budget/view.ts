@@ -17,6 +17,13 @@ const TEXTS: Record<Line, { label: string; colour: string; dash: string; width: 
     dash: "none",
     width: 1,
   },
+  "best low rank": { label: "Best low rank", colour: "var(--low-rank)", dash: "2 2", width: 1 },
+  "top-k and best low rank": {
+    label: "Largest entries and best low rank of the rest",
+    colour: "var(--both)",
+    dash: "2 2",
+    width: 1,
+  },
 };
 
 /** An error above this says nothing but that it is large. */
@@ -28,7 +35,9 @@ export const budgetFigure: Figure<"budget"> = {
   about:
     "What more floats per query buy, for the parts chosen above, at the temperature chosen above. Thin lines are " +
     "oracles: they look at every entry to find the largest, which costs as much as exact attention, so they show " +
-    "what another way of finding a support could come to. The package’s own choice, clusters with landmarks, is there to compare.",
+    "what another way of finding a support could come to. Best low rank is a truncated SVD of the matrix itself, one float " +
+    "a term, and has its rows as they come, without a normaliser; beyond 128 terms it would take too long. The package’s " +
+    "own choice, clusters with landmarks, is there to compare. Takes some 10 seconds for 1,000 tokens.",
   key: (state) => JSON.stringify([curveKey({ ...state, budget: 1 }), state.temperature]),
 
   draw({ points }, width) {
