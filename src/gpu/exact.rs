@@ -6,13 +6,16 @@ use crate::gpu::group::Builder;
 use crate::gpu::pipelines::Kernel;
 
 /// As in the shader.
-const QUERIES: u64 = 64;
-const COLUMNS: u64 = 16;
+pub(super) const QUERIES: u64 = 64;
+pub(super) const COLUMNS: u64 = 16;
 
 /// What shaders that stream tiles of keys past their rows share.
 pub(super) const STREAM: &str = include_str!("shaders/stream.wgsl");
 
-const SOURCE: &[&str] = &[STREAM, include_str!("shaders/exact.wgsl")];
+/// What finds the logits of a tile.
+pub(super) const LOGITS: &str = include_str!("shaders/logits.wgsl");
+
+const SOURCE: &[&str] = &[STREAM, LOGITS, include_str!("shaders/exact.wgsl")];
 const WRITES: &[bool] = &[false, false, false, true];
 
 /// Adds the one stage that it takes.

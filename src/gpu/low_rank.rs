@@ -27,6 +27,9 @@ const NOTHING: f32 = -1e38;
 /// What shaders call to learn one entry.
 pub(super) const ENTRY: &str = include_str!("shaders/entry.wgsl");
 
+/// What finds those of a tile.
+pub(super) const ENTRIES: &str = include_str!("shaders/entries.wgsl");
+
 const PROJECT: Kernel = Kernel {
     source: &[include_str!("shaders/project.wgsl")],
     name: "project",
@@ -59,7 +62,7 @@ const READ_STATE: Kernel = Kernel {
     flags: NO_FLAGS,
 };
 const LOW_RANK: Kernel = Kernel {
-    source: &[ENTRY, STREAM, include_str!("shaders/low_rank.wgsl")],
+    source: &[ENTRY, STREAM, ENTRIES, include_str!("shaders/low_rank.wgsl")],
     name: "low_rank",
     writes: &[false, false, false, false, true],
     flags: NO_FLAGS,

@@ -5,8 +5,8 @@ import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { load } from "scatterbrain-attention";
 import { describe, expect, it } from "vitest";
 import { median, powerLaw } from "../src/figures/fit.ts";
+import { bandsOf, crossings, mostEntropy, wins } from "../src/figures/heads/bands.ts";
 import type { HeadPoint } from "../src/figures/heads/data.ts";
-import { crossings, mostEntropy, regimesOf, wins } from "../src/figures/heads/regimes.ts";
 import type { ScalingPoint } from "../src/figures/scaling/data.ts";
 import { crossing, exponent, extrapolated, measured } from "../src/figures/scaling/laws.ts";
 import { Groups } from "../src/figures/seeds/groups.ts";
@@ -51,25 +51,25 @@ describe("heads by entropy", () => {
     point(x, Math.exp(x - 0.5), Math.exp(0.5 - x), x > 0.4 && x < 0.6 ? 0.5 : 2),
   );
 
-  it("are cut into regimes that border on each other", () => {
-    const regimes = regimesOf([...points].reverse());
-    expect(regimes.length).toBe(6);
-    expect([regimes[0]?.from, regimes.at(-1)?.to]).toEqual([0, 1]);
-    for (const [i, regime] of regimes.slice(1).entries()) expect(regime.from).toBe(regimes[i]?.to);
-    expect(regimes.map(({ best }) => best)).toEqual([
+  it("are cut into bands that border on each other", () => {
+    const bands = bandsOf([...points].reverse());
+    expect(bands.length).toBe(6);
+    expect([bands[0]?.from, bands.at(-1)?.to]).toEqual([0, 1]);
+    for (const [i, band] of bands.slice(1).entries()) expect(band.from).toBe(bands[i]?.to);
+    expect(bands.map(({ best }) => best)).toEqual([
       ...["sparse", "sparse"],
-      ...regimes.slice(2, 4).map(({ best }) => best),
+      ...bands.slice(2, 4).map(({ best }) => best),
       ...["low-rank", "low-rank"],
     ]);
-    expect(regimes[0]?.errors.sparse).toBeCloseTo(Math.exp((regimes[0]?.entropy ?? 0) - 0.5), 12);
-    expect(regimesOf(points.slice(0, 5))).toEqual([]);
+    expect(bands[0]?.errors.sparse).toBeCloseTo(Math.exp((bands[0]?.entropy ?? 0) - 0.5), 12);
+    expect(bandsOf(points.slice(0, 5))).toEqual([]);
   });
 
   it("have their lines cross where they do, and winners counted", () => {
-    const [place, ...more] = crossings(regimesOf(points));
+    const [place, ...more] = crossings(bandsOf(points));
     expect(place).toBeCloseTo(0.5, 6);
     expect(more).toEqual([]);
-    expect(crossings(regimesOf(points.filter(({ entropy }) => entropy > 0.55)))).toEqual([]);
+    expect(crossings(bandsOf(points.filter(({ entropy }) => entropy > 0.55)))).toEqual([]);
     expect(wins(points, "scatterbrain")).toBe(7);
     expect(wins([point(0, 1, 1.005, 3)], "sparse")).toBe(0);
     expect(wins([point(0, 1, 1.02, 3)], "sparse")).toBe(1);

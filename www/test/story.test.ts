@@ -6,7 +6,7 @@ import { decodeState, encodeState } from "../src/lib/url-state.ts";
 describe("the steps", () => {
   it.each(STORY)("%s shows what can be computed, and what it offers is in the step too", (step) => {
     const state = stateOf(step);
-    expect(reconcile(state)).toEqual({ state, replacements: [] });
+    expect(reconcile(state)).toEqual({ state, replacements: [], pinReplacements: [] });
     for (const { patch } of STEPS[step].tries) {
       const tried = { ...state, ...patch };
       expect(stayInStep(reconcile(tried).state)).toEqual(tried);

@@ -1,7 +1,10 @@
 // Rows of the low-rank part alone: what was read from the state, and the keys after it one by one.
+<<<<<<< HEAD
 //
 // An entry is a product of features, exp(query + key) summed. Each side's are taken in units of that token's largest, so that no other
 // token has a say in how they round. Where the two sides have nothing in common that survives this, logarithms are added first.
+=======
+>>>>>>> 0d3b96e9d0a234cc2ba0a4f83c7f165af5d615bc
 
 // [slices, queries, features] and [slices, keys, features].
 @group(0) @binding(1) var<storage, read> query_features: array<vec4f>;
@@ -12,6 +15,7 @@
 // Of each row the output, then the logarithm of its normaliser.
 @group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
 
+<<<<<<< HEAD
 // Terms that are 0 in f32 for being small cannot add up to a digit of what is larger than this.
 const SMALL: f32 = 1.0e-25;
 
@@ -30,6 +34,14 @@ fn key_vector(slice: u32, key: u32, at: u32) -> vec4f {
     return key_features[(slice * params.keys + key) * params.feature_vectors + at];
   }
   return vec4f(NOTHING);
+=======
+fn query_id(slice: u32, row: u32) -> u32 {
+  return select(NONE, row, row < params.queries);
+}
+
+fn key_id(slice: u32, place: u32) -> u32 {
+  return select(NONE, place, place < params.keys);
+>>>>>>> 0d3b96e9d0a234cc2ba0a4f83c7f165af5d615bc
 }
 
 fn low_vector(slice: u32, query: u32, at: u32) -> vec4f {
@@ -37,10 +49,6 @@ fn low_vector(slice: u32, query: u32, at: u32) -> vec4f {
     return low[(slice * params.queries + query) * (params.values + 1) + at];
   }
   return vec4f();
-}
-
-fn largest_of(x: vec4f) -> f32 {
-  return max(max(x.x, x.y), max(x.z, x.w));
 }
 
 @compute @workgroup_size(128)
@@ -81,10 +89,9 @@ fn low_rank(
     output[n] = low_vector(slice, first + thread / 16 * 8 + n, first_column + thread % 16);
   }
 
-  // Of the four rows that a thread loads, and of its own.
-  var load_most = vec4f();
-  var row_most = vec4f();
+  var row_most = array<vec4f, 2>();
   if covered < end {
+<<<<<<< HEAD
     var top = vec4f(LOWEST);
     for (var at = thread % 2; at < params.feature_vectors; at += 2) {
       top = max(top, query_vector(slice, first + thread / 2, at));
@@ -150,6 +157,16 @@ fn low_rank(
         }
         logs[c][n] = entry;
       }
+=======
+    row_most = most_of_rows(thread, slice, first);
+  }
+
+  for (var start = covered; start < end; start += KEYS) {
+    var logs = tile_entries(thread, slice, first, start, row_most);
+    let own_start = start + thread % 8 * 4;
+    for (var c = 0u; c < 4; c++) {
+      logs[c] = select(vec4f(LOWEST), logs[c], vec4u(own_start + c) < seen);
+>>>>>>> 0d3b96e9d0a234cc2ba0a4f83c7f165af5d615bc
     }
     let now = raised(thread, largest, max(max(logs[0], logs[1]), max(logs[2], logs[3])));
     let factor = weights(largest - now);

@@ -29,7 +29,7 @@ const SLICE_MS = 30;
 
 /**
  * Randomised SVD (Halko, Martinsson and Tropp 2011, arXiv 0909.4061): a Gaussian sketch finds the space that the matrix
- * maps most to, and within it the problem is small. `turn` is waited for now and then, with the share done.
+ * maps most to, and within it the problem is small. `turn` is waited for a few times and more in long products, with the share done.
  */
 export async function truncatedSvd(
   matrix: Dense,
@@ -46,6 +46,7 @@ export async function truncatedSvd(
     const share = (fraction: number) => turn((products + fraction) / PRODUCTS);
     const result = await multiply(left, right, width, share);
     products++;
+    await turn(products / PRODUCTS);
     return result;
   };
 
@@ -129,7 +130,7 @@ async function multiply(
       for (let t = 0; t < width; t++) sum[t] = (sum[t] as number) + a * (right[j * width + t] as number);
     }
     if (performance.now() - start > SLICE_MS) {
-      await turn(i / rows);
+      await turn((i + 1) / rows);
       start = performance.now();
     }
   }

@@ -27,7 +27,7 @@ const ENTROPY_HEIGHT = 124;
 const TICKS = [0.01, 0.1, 1, 10, 100];
 const X = { type: "log", domain: [RANGES.temperature.min, RANGES.temperature.max] } as const;
 /** Where each is best. */
-const REGIMES: Record<MethodName, { name: string; fill: string }> = {
+export const REGIMES: Record<MethodName, { name: string; fill: string }> = {
   sparse: { name: "sparse", fill: "var(--regime-sparse)" },
   "low-rank": { name: "low rank", fill: "var(--regime-low-rank)" },
   scatterbrain: { name: "the sum", fill: "var(--regime-sum)" },

@@ -2,8 +2,8 @@ import { nearestParts } from "../../lib/combinations.ts";
 import { commonOptions, METHODS, type MethodName } from "../../lib/request.ts";
 import { getHead } from "../../worker/heads.ts";
 import type { Bench, Update } from "../figure.ts";
+import { mostEntropy } from "./bands.ts";
 import { type HeadsData, TEMPERATURES } from "./data.ts";
-import { mostEntropy } from "./regimes.ts";
 
 /** Every captured head, and the chosen one if it is none of them, one temperature after the other. */
 export async function computeHeads(

@@ -6,11 +6,12 @@ import { isPreset, presetById } from "../../lib/presets.ts";
 import { METHODS, type MethodName } from "../../lib/request.ts";
 import { curveKey } from "../../lib/state.ts";
 import { logTicks } from "../../lib/ticks.ts";
+import { REGIMES } from "../../views/curve.ts";
 import { METHOD_TEXTS } from "../../views/summary.ts";
 import { axisX, axisY, plotDefaults, title } from "../chart.ts";
 import type { Figure } from "../figure.ts";
+import { type Band, bandsOf, crossings, wins } from "./bands.ts";
 import type { HeadPoint, HeadsData } from "./data.ts";
-import { crossings, type Regime, regimesOf, wins } from "./regimes.ts";
 
 /** An error above this says nothing but that it is large. */
 const MOST = 10;
@@ -53,8 +54,8 @@ export const headsFigure: Figure<"heads"> = {
   title: "Error against entropy, all heads",
   about:
     "Figure 1 of the paper: every captured head at seven temperatures, from a fifth of its own to five times that, with " +
-    "the parts and the budget chosen above. Lines are medians of the points around them; the stripe has the " +
-    "colour of the lowest. Large marks are the head chosen above. About ten seconds.",
+    "the parts and the budget chosen above. Lines are medians of the points around them, and shaded is which of them " +
+    "is lowest. Large marks are the head chosen above. About ten seconds.",
   key: (state) => curveKey(state),
 
   draw({ points }, width) {
@@ -62,13 +63,13 @@ export const headsFigure: Figure<"heads"> = {
     const high = Math.min(MOST, Math.max(1, ...errors) * 1.1);
     const low = Math.max(1e-5, Math.min(...errors) / 1.6);
     const clamped = (error: number) => Math.min(high, Math.max(low, error));
-    const regimes = regimesOf(points);
+    const bands = bandsOf(points);
     const ticks = logTicks(low, high, 6);
     const line = (method: MethodName) => {
       const { colour, dash, width } = METHOD_TEXTS[method];
-      return Plot.lineY(regimes, {
+      return Plot.lineY(bands, {
         x: "entropy",
-        y: ({ errors }: Regime) => clamped(errors[method]),
+        y: ({ errors }: Band) => clamped(errors[method]),
         stroke: colour,
         strokeWidth: width,
         strokeDasharray: dash,
@@ -81,6 +82,7 @@ export const headsFigure: Figure<"heads"> = {
       x: { domain: [0, 1], label: null, axis: null },
       y: { type: "log", domain: [low, high], label: null },
       marks: [
+        Plot.rectX(bands, { x1: "from", x2: "to", fill: ({ best }: Band) => REGIMES[best].fill }),
         Plot.gridY(ticks, { stroke: "var(--rule)", strokeOpacity: 1 }),
         axisY(ticks, formatTick),
         axisX(
@@ -89,13 +91,6 @@ export const headsFigure: Figure<"heads"> = {
           "entropy of the rows, as a share of the most it can be",
         ),
         title("relative output error"),
-        Plot.ruleY(regimes, {
-          y: low,
-          x1: "from",
-          x2: "to",
-          stroke: ({ best }: Regime) => METHOD_TEXTS[best].colour,
-          strokeWidth: 6,
-        }),
         ...dots(points, false, clamped),
         ...METHODS.map(line),
         ...dots(points, true, clamped),
@@ -114,7 +109,7 @@ export const headsFigure: Figure<"heads"> = {
   },
 
   finding({ points, replacements }) {
-    const places = crossings(regimesOf(points)).map((entropy) => formatPercent(Number(entropy.toFixed(2))));
+    const places = crossings(bandsOf(points)).map((entropy) => formatPercent(Number(entropy.toFixed(2))));
     const cross =
       places.length > 0
         ? `The lines of sparse and low rank cross at ${places.join(" and ")} of the most entropy there can be.`

@@ -3,7 +3,7 @@ import { median } from "../fit.ts";
 import type { HeadPoint } from "./data.ts";
 
 /** Medians over points of about the same entropy. */
-export interface Regime {
+export interface Band {
   /** Where it borders on its neighbours. */
   from: number;
   to: number;
@@ -14,12 +14,12 @@ export interface Regime {
 
 /** A median of fewer says little. */
 const LEAST = 6;
-const MOST_REGIMES = 9;
+const MOST_BANDS = 9;
 
 /** Points in the order of their entropy, cut into groups of equal size. */
-export function regimesOf(points: readonly HeadPoint[]): Regime[] {
+export function bandsOf(points: readonly HeadPoint[]): Band[] {
   const sorted = [...points].sort((a, b) => a.entropy - b.entropy);
-  const count = Math.min(MOST_REGIMES, Math.floor(sorted.length / LEAST));
+  const count = Math.min(MOST_BANDS, Math.floor(sorted.length / LEAST));
   const edge = (i: number) => Math.round((i * sorted.length) / count);
   const at = (i: number) => sorted[i]?.entropy ?? Number.NaN;
   // Halfway between the last of one group and the first of the next.
@@ -40,13 +40,13 @@ export function regimesOf(points: readonly HeadPoint[]): Regime[] {
 }
 
 /** The entropies at which the lines of sparse and low rank cross, straight in the logarithm of the error. */
-export function crossings(regimes: readonly Regime[]): number[] {
-  const lead = ({ errors }: Regime) => Math.log(errors["low-rank"] / errors.sparse);
-  return regimes.flatMap((regime, i) => {
-    const next = regimes[i + 1];
-    if (!next || lead(regime) > 0 === lead(next) > 0) return [];
-    const share = lead(regime) / (lead(regime) - lead(next));
-    return [regime.entropy + share * (next.entropy - regime.entropy)];
+export function crossings(bands: readonly Band[]): number[] {
+  const lead = ({ errors }: Band) => Math.log(errors["low-rank"] / errors.sparse);
+  return bands.flatMap((band, i) => {
+    const next = bands[i + 1];
+    if (!next || lead(band) > 0 === lead(next) > 0) return [];
+    const share = lead(band) / (lead(band) - lead(next));
+    return [band.entropy + share * (next.entropy - band.entropy)];
   });
 }
 
