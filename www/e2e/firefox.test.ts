@@ -18,7 +18,7 @@ async function settled(): Promise<void> {
 }
 
 it("the page's numbers are the package's in Firefox too", async () => {
-  await firefox.goto(inject("page"));
+  await firefox.goto(`${inject("page")}?v=1`);
   await settled();
   const first = await numbers(firefox);
   expectClose(first, await expectedNumbers(DEFAULTS, first.query as number, first.key as number));
