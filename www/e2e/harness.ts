@@ -120,8 +120,11 @@ interface Readable {
 
 /** The numbers that the page shows, in full. Those under the cursor come from the worker. */
 export async function numbers(page: Readable) {
-  const reading = () => page.evaluate(() => document.querySelector("#readout")?.getAttribute("aria-busy"));
-  await expect.poll(reading).not.toBe("true");
+  const isThere = () =>
+    page.evaluate(
+      () => document.querySelector('#readout:not([aria-busy="true"]) [data-name="query"]') !== null,
+    );
+  await expect.poll(isThere).toBe(true);
   return page.evaluate(() => {
     const value = (selector: string) => {
       const text = document.querySelector<HTMLElement>(selector)?.dataset.value;

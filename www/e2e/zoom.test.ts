@@ -153,6 +153,8 @@ describe("zoom", () => {
       isMobile: true,
     });
     await settled(page);
+    // Letters of another font, once it is there, move what is below them.
+    await page.evaluate(() => document.fonts.ready);
     const { x, y, width, height } = await plate(page);
     const touch = await page.context().newCDPSession(page);
     const send = (type: "touchStart" | "touchMove" | "touchEnd", points: [number, number][]) =>

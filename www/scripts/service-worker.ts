@@ -3,7 +3,8 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { Plugin } from "vite";
 import { presetById } from "../src/lib/presets.ts";
-import { DEFAULTS } from "../src/lib/state.ts";
+import { DEFAULTS, STORY } from "../src/lib/state.ts";
+import { stateOf } from "../src/lib/story.ts";
 
 const NAME = "service-worker.js";
 /** Heads, and modules that few readers ask for. */
@@ -27,13 +28,14 @@ export function serviceWorker(): Plugin {
       async handler({ dir = "dist" }) {
         const core: Record<string, string> = {};
         const onUse: Record<string, string> = {};
-        const firstHead = `assets/${presetById(DEFAULTS.preset).file?.replace(/\.safetensors$/, "-")}`;
+        const first = [stateOf(STORY[0]), DEFAULTS].map(({ preset }) => presetById(preset).file);
+        const firstHeads = first.map((file) => `assets/${file?.replace(/\.safetensors$/, "-")}`);
         for (const path of await filesIn(dir)) {
           if (path === NAME) continue;
           const hash = `sha256-${createHash("sha256")
             .update(await readFile(join(dir, path)))
             .digest("base64")}`;
-          const later = ON_USE.test(path) && !path.startsWith(firstHead);
+          const later = ON_USE.test(path) && !firstHeads.some((start) => path.startsWith(start));
           (later ? onUse : core)[path === "index.html" ? "./" : path] = hash;
         }
         const code = await readFile(join(dir, NAME), "utf8");
