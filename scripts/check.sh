@@ -15,3 +15,4 @@ step "clippy, WebAssembly" cargo clippy --locked --target $wasm_target --no-defa
 # The wrapper's types rest on wasm-bindgen's, and the page's on the wrapper's: types are checked on the real build.
 build_package
 step "tsc, page" tsc -p www --noEmit
+step "tsc, service worker" tsc -p www/src/service-worker --noEmit

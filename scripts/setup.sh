@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly wasm_pack_version=0.15.1
 readonly wasm_target=wasm32-unknown-unknown
-readonly chromium=/usr/bin/chromium chromedriver=/usr/bin/chromedriver
+readonly chromium=/usr/bin/chromium chromedriver=/usr/bin/chromedriver firefox=/usr/bin/firefox-esr
 # Chromium brings a Vulkan driver that needs no GPU, and the library that finds it.
 readonly vulkan=/usr/lib/chromium
 
@@ -139,16 +139,22 @@ need_node_modules() {
 }
 
 need_chromium() {
-  [[ -x $chromium && -x $chromedriver ]] && return
-  local how="Chromium and its driver are missing; install them with: sudo apt-get install chromium chromium-driver"
-  local root=()
+  [[ -x $chromium && -x $chromedriver ]] || need_debian "Chromium and its driver" chromium chromium-driver
+}
+
+need_firefox() { [[ -x $firefox ]] || need_debian "Firefox" firefox-esr; }
+
+# need_debian LABEL PACKAGE...
+need_debian() {
+  local label=$1 root=()
+  shift
+  local how="$label: not installed; install with: sudo apt-get install $*"
   command -v apt-get >/dev/null || die "$how"
   if ((EUID != 0)); then
     sudo -n true 2>/dev/null || die "$how"
     root=(sudo -n)
   fi
   step "Updating Debian's package lists" "${root[@]}" apt-get update || die "$how"
-  step "Installing Chromium and its driver" "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 chromium chromium-driver ||
-    die "$how"
+  step "Installing $label" "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" || die "$how"
 }

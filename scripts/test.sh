@@ -34,6 +34,7 @@ set_up() {
   need_rust
   need_node
   need_chromium
+  need_firefox
   need_node_modules
   need_wasm_tools
 }

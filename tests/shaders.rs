@@ -23,10 +23,15 @@ fn sources() -> Vec<(String, String)> {
         functions.into_iter().any(calls)
     };
     let behind = |text: &str| -> String {
-        let wanted = |(name, own): &&(String, String)| name == "common.wgsl" || called(text, own);
-        shared.iter().filter(wanted).map(|(_, own)| own.as_str()).collect()
+        let mut all = text.to_owned();
+        let mut left: Vec<_> = shared.iter().collect();
+        // Of those, some call each other.
+        while let Some(at) = left.iter().position(|(name, own)| name == "common.wgsl" || called(&all, own)) {
+            all = left.remove(at).1.clone() + &all;
+        }
+        all
     };
-    shaders.iter().map(|(name, text)| (name.clone(), behind(text) + text)).collect()
+    shaders.iter().map(|(name, text)| (name.clone(), behind(text))).collect()
 }
 
 fn valid(name: &str, module: &Module) -> naga::valid::ModuleInfo {

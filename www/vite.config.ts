@@ -1,5 +1,6 @@
 import { defineConfig } from "vite";
 import { poster } from "./scripts/poster.ts";
+import { serviceWorker } from "./scripts/service-worker.ts";
 
 export default defineConfig({
   // Relative addresses: the built page works under any path.
@@ -12,5 +13,5 @@ export default defineConfig({
     assetsInlineLimit: 0,
   },
   worker: { format: "es" },
-  plugins: [poster(() => import("scatterbrain-attention"))],
+  plugins: [poster(() => import("scatterbrain-attention")), serviceWorker()],
 });

@@ -26,8 +26,8 @@ const LISTS: u64 = 3;
 /// Queries that are enough to keep a device busy: heads whose trees take the processor long do not wait for each other.
 const QUERIES: usize = 1 << 12;
 
-/// Bytes of lists, so many that rows beyond them would not run at the same time anyway.
-const LIST_BYTES: u64 = 32 << 20;
+/// Bytes of lists, so many that rows beyond them would not run at the same time anyway. In tests so few that there are such rows.
+const LIST_BYTES: u64 = if cfg!(test) { 1 << 15 } else { 32 << 20 };
 
 /// Multiply-adds that take as long as a step down a tree does otherwise, for each child judged.
 const STEP: u64 = 200;
@@ -66,15 +66,6 @@ impl Walk {
         match (&plan.support, plan.low_rank) {
             (&SupportPlan::Clusters { count }, None) => Some(Walk { budget: count, to_keys: true, sparse: true }),
             _ => plan.cluster_walk().map(|(budget, to_keys)| Walk { budget, to_keys, sparse: false }),
-        }
-    }
-
-    fn flags(&self, causal: bool) -> &'static [&'static str] {
-        match (causal, self.sparse) {
-            (false, false) => &[],
-            (true, false) => &["CAUSAL"],
-            (false, true) => &["SPARSE"],
-            (true, true) => &["CAUSAL", "SPARSE"],
         }
     }
 }
@@ -183,14 +174,15 @@ impl Forest {
         let bytes = self.capacity as u64 * LISTS * size_of::<u32>() as u64;
         let together = (LIST_BYTES / bytes).clamp(1, rows);
         let lists = builder.storage("what rows judge", together * bytes)?;
-        let kernel =
-            Kernel { source: SOURCE, name: "walk", writes: WRITES, flags: self.walk.flags(builder.plan.causal) };
+        let flags = [builder.plan.causal.then_some("CAUSAL"), self.walk.sparse.then_some("SPARSE")];
+        let kernel = Kernel { source: SOURCE, name: "walk", writes: WRITES, flags };
         let (q, k, v, output) = (builder.q.clone(), builder.k.clone(), builder.v.clone(), builder.output.clone());
         let buffers = [&q, &k, &v, &means, &centroids, &nodes, &lists, &output];
         // A cluster is judged in one piece of 16, of which about half are there.
         let judged = self.capacity.min(shape.keys) as f64;
         let cost = judged * (8 * dim + 4 * values + STEP) as f64;
-        builder.stage_in_pieces(Task::Tiles, kernel, &buffers, rows, together as u32, cost)
+        builder.stage(Task::Tiles, kernel, &buffers, rows, cost)?.together = together as u32;
+        Ok(())
     }
 }
 

@@ -174,49 +174,7 @@ impl<'a> Builder<'a> {
         buffers: &[&wgpu::Buffer],
         workgroups: u64,
         cost: f64,
-    ) -> Result<()> {
-        let stage = self.new_stage(task, kernel, buffers, workgroups, cost)?;
-        self.stages.push(stage);
-        Ok(())
-    }
-
-    /// The same with no more than `together` workgroups at the same time: a dispatch waits for what the one before it wrote.
-    pub fn stage_in_pieces(
-        &mut self,
-        task: Task,
-        kernel: Kernel,
-        buffers: &[&wgpu::Buffer],
-        workgroups: u64,
-        together: u32,
-        cost: f64,
-    ) -> Result<()> {
-        let stage = self.new_stage(task, kernel, buffers, workgroups, cost)?;
-        self.stages.push(Stage { together, ..stage });
-        Ok(())
-    }
-
-    /// The same for workgroups that may find that there is nothing to do, and cost as much at the most.
-    pub fn stage_that_may_idle(
-        &mut self,
-        task: Task,
-        kernel: Kernel,
-        buffers: &[&wgpu::Buffer],
-        workgroups: u64,
-        cost: f64,
-    ) -> Result<()> {
-        let stage = self.new_stage(task, kernel, buffers, workgroups, cost)?;
-        self.stages.push(Stage { may_idle: true, ..stage });
-        Ok(())
-    }
-
-    fn new_stage(
-        &self,
-        task: Task,
-        kernel: Kernel,
-        buffers: &[&wgpu::Buffer],
-        workgroups: u64,
-        cost: f64,
-    ) -> Result<Stage> {
+    ) -> Result<&mut Stage> {
         let Ok(workgroups) = u32::try_from(workgroups) else {
             return Err(Error::unsupported(
                 "a call of this size on the GPU",
@@ -232,7 +190,8 @@ impl<'a> Builder<'a> {
         let label = Some(kernel.name);
         let buffers =
             device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout: &compiled.layout, entries: &entries });
-        Ok(Stage { task, compiled, buffers, workgroups, together: u32::MAX, cost, may_idle: false })
+        let stage = Stage { task, compiled, buffers, workgroups, together: u32::MAX, cost, may_idle: false };
+        Ok(self.stages.push(stage))
     }
 
     pub fn finish(self) -> Group {

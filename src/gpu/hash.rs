@@ -3,7 +3,7 @@
 use crate::attention::{Inputs, Task};
 use crate::error::Result;
 use crate::gpu::group::{Builder, VECTOR, upload, vectors};
-use crate::gpu::pipelines::Kernel;
+use crate::gpu::pipelines::{Flags, Kernel, NO_FLAGS};
 use crate::plan::Plan;
 use crate::random::{Purpose, generator, signs};
 use crate::support::{piece_start, smyrf};
@@ -17,7 +17,7 @@ const SORT_THREADS: u64 = 256;
 /// What shaders call to find their way in lists.
 pub(super) const LISTS: &str = include_str!("shaders/lists.wgsl");
 
-const LSH: &[&str] = &[LISTS, include_str!("shaders/lsh.wgsl")];
+const LSH: &[&str] = &[include_str!("shaders/lsh.wgsl")];
 const SMYRF: &[&str] = &[include_str!("shaders/smyrf.wgsl")];
 const SORT: &[&str] = &[LISTS, include_str!("shaders/sort.wgsl")];
 const BUCKETS: &[&str] = &[LISTS, include_str!("shaders/buckets.wgsl")];
@@ -30,11 +30,8 @@ enum Side {
 }
 
 impl Side {
-    fn flags(self) -> &'static [&'static str] {
-        match self {
-            Side::Queries => &[],
-            Side::Keys => &["KEYS"],
-        }
+    fn flags(self) -> Flags {
+        [(self == Side::Keys).then_some("KEYS"), None]
     }
 
     fn count(self, plan: &Plan) -> u64 {
@@ -48,7 +45,7 @@ impl Side {
 /// Bytes of the largest buffer of a slice.
 pub(super) fn bytes(plan: &Plan, rounds: usize, groups: usize) -> u64 {
     let shape = plan.shape;
-    let lists = (groups + 1 + shape.queries + 2 * shape.keys) * size_of::<u32>();
+    let lists = (groups + 1 + 2 * (shape.queries + shape.keys)) * size_of::<u32>();
     let sorted = shape.queries.max(shape.keys) * 2 * size_of::<u32>();
     let signs = 3 * shape.dim.next_power_of_two() * size_of::<f32>();
     (rounds * lists.max(sorted).max(signs)) as u64
@@ -76,22 +73,24 @@ pub(super) fn lsh(
         None => lists(builder, rounds, 2 * axes)?,
     };
     let list_count = (builder.slices.len() * rounds) as u64;
+    let query_buckets = builder.storage("buckets of queries", list_count * Side::Queries.count(plan) * 4)?;
     let buckets = builder.storage("buckets", list_count * Side::Keys.count(plan) * 4)?;
     let raw_queries = raw_queries(builder, inputs)?;
     let together = (HASH_TILE / axes).min(HASH_THREADS as usize) as u64;
     let cost = (together as usize * axes * (8 + 3 * axes.ilog2() as usize)) as f64;
     let keys = builder.k.clone();
-    for (side, tokens, out) in [(Side::Queries, &raw_queries, &lists), (Side::Keys, &keys, &buckets)] {
+    for (side, tokens, out) in [(Side::Queries, &raw_queries, &query_buckets), (Side::Keys, &keys, &buckets)] {
         let kernel = Kernel { source: LSH, name: "hash", writes: &[false, false, true], flags: side.flags() };
         let workgroups = list_count * side.count(plan).div_ceil(together);
         builder.stage(Task::Search, kernel, &[tokens, &signs, out], workgroups, cost)?;
     }
+    sort(builder, Side::Queries, rounds, &query_buckets, &lists, None)?;
     sort(builder, Side::Keys, rounds, &buckets, &lists, None)?;
     let (name, threads) = match chunk {
         Some(_) => ("middles", Side::Queries.count(plan)),
         None => ("bounds", u64::from(builder.params.extra[1]) + 1),
     };
-    let kernel = Kernel { source: BUCKETS, name, writes: &[false, true], flags: &[] };
+    let kernel = Kernel { source: BUCKETS, name, writes: &[false, true], flags: NO_FLAGS };
     let cost = (HASH_THREADS * 100) as f64;
     builder.stage(Task::Sort, kernel, &[&buckets, &lists], list_count * threads.div_ceil(HASH_THREADS), cost)?;
     Ok(lists)
@@ -130,7 +129,7 @@ pub(super) fn smyrf(
         builder.stage(Task::Search, kernel, &[tokens, &directions, &out], workgroups, cost)?;
         products.push(out);
     }
-    let kernel = Kernel { source: SMYRF, name: "radius", writes: &[false, false, true], flags: &[] };
+    let kernel = Kernel { source: SMYRF, name: "radius", writes: &[false, false, true], flags: NO_FLAGS };
     let cost = (plan.shape.queries + plan.shape.keys) as f64;
     builder.stage(Task::Search, kernel, &[&products[0], &products[1], &radii], slices, cost)?;
     let lists = lists_of_pieces(builder, rounds, cluster)?;
@@ -148,7 +147,7 @@ pub(super) fn smyrf(
     Ok(lists)
 }
 
-/// Sorts tokens by their values: keys into order, queries into the groups that start at `query_starts`.
+/// Sorts tokens by their values, which are the groups of queries, unless these are pieces of the order that start at `query_starts`.
 fn sort(
     builder: &mut Builder,
     side: Side,
@@ -165,10 +164,12 @@ fn sort(
     // Half the tokens in each of 55 passes.
     let cost = (SORT_BLOCK * 55 * 4) as f64;
     builder.stage(Task::Sort, kernel, &[values, &sorted], list_count * blocks, cost)?;
-    let kernel = Kernel { source: SORT, name: "place", writes: &[false, true, false], flags: side.flags() };
+    let flags = [side.flags()[0], query_starts.and(Some("SPLIT"))];
+    let kernel = Kernel { source: SORT, name: "place", writes: &[false, true, false], flags };
     let cost = (SORT_THREADS * (blocks + 1) * 40) as f64;
     let buffers = [&sorted, lists, query_starts.unwrap_or(values)];
-    builder.stage(Task::Sort, kernel, &buffers, list_count * count.div_ceil(SORT_THREADS), cost)
+    builder.stage(Task::Sort, kernel, &buffers, list_count * count.div_ceil(SORT_THREADS), cost)?;
+    Ok(())
 }
 
 /// The buffer of lists, as `shaders/lists.wgsl` has it.
@@ -176,7 +177,7 @@ fn lists(builder: &mut Builder, rounds: usize, groups: usize) -> Result<wgpu::Bu
     let shape = builder.plan.shape;
     builder.params.rounds = rounds as u32;
     builder.params.extra[1] = groups as u32;
-    let words = builder.slices.len() * rounds * (groups + 1 + shape.queries + 2 * shape.keys);
+    let words = builder.slices.len() * rounds * (groups + 1 + 2 * (shape.queries + shape.keys));
     builder.storage("lists of keys", (words * size_of::<u32>()) as u64)
 }
 

@@ -6,8 +6,9 @@
 use crate::attention::{Head, Task};
 use crate::error::{Error, Result};
 use crate::features::{Affine, Exponentials, FeatureMap};
+use crate::gpu::exact::STREAM;
 use crate::gpu::group::{Builder, VECTOR, vectors};
-use crate::gpu::pipelines::Kernel;
+use crate::gpu::pipelines::{Kernel, NO_FLAGS};
 use crate::memory;
 use crate::plan::{FeaturePlan, Plan, SupportPlan};
 
@@ -26,42 +27,45 @@ const NOTHING: f32 = -1e38;
 /// What shaders call to learn one entry.
 pub(super) const ENTRY: &str = include_str!("shaders/entry.wgsl");
 
+/// What finds those of a tile.
+pub(super) const ENTRIES: &str = include_str!("shaders/entries.wgsl");
+
 const PROJECT: Kernel = Kernel {
     source: &[include_str!("shaders/project.wgsl")],
     name: "project",
     writes: &[false, false, false, true],
-    flags: &[],
+    flags: NO_FLAGS,
 };
 const CHUNK_LARGEST: Kernel = Kernel {
     source: &[include_str!("shaders/largest.wgsl")],
     name: "chunk_largest",
     writes: &[false, true],
-    flags: &[],
+    flags: NO_FLAGS,
 };
 const RUNNING_LARGEST: Kernel = Kernel { name: "running_largest", ..CHUNK_LARGEST };
 const CHUNK_STATE: Kernel = Kernel {
     source: &[include_str!("shaders/state.wgsl")],
     name: "chunk_state",
     writes: &[false, false, false, true],
-    flags: &[],
+    flags: NO_FLAGS,
 };
 const RUNNING_STATE: Kernel = Kernel {
     source: &[include_str!("shaders/running_state.wgsl")],
     name: "running_state",
     writes: &[false, true],
-    flags: &[],
+    flags: NO_FLAGS,
 };
 const READ_STATE: Kernel = Kernel {
     source: &[include_str!("shaders/read_state.wgsl")],
     name: "read_state",
     writes: &[false, false, false, true],
-    flags: &[],
+    flags: NO_FLAGS,
 };
 const LOW_RANK: Kernel = Kernel {
-    source: &[ENTRY, include_str!("shaders/low_rank.wgsl")],
+    source: &[ENTRY, STREAM, ENTRIES, include_str!("shaders/low_rank.wgsl")],
     name: "low_rank",
     writes: &[false, false, false, false, true],
-    flags: &[],
+    flags: NO_FLAGS,
 };
 
 /// The feature maps of a group, head after head, as shaders read them.
@@ -166,9 +170,10 @@ pub(super) fn encode(builder: &mut Builder, material: &Material) -> Result<LowRa
 
     let tile = (ROWS * 4 * COLUMNS) as f64;
     let blocks = features.div_ceil(COLUMNS);
-    for (rows, tokens, logs, flags) in
-        [(queries, builder.q.clone(), &query_logs, &[] as &[_]), (keys, builder.k.clone(), &key_logs, &["KEYS"])]
-    {
+    for (rows, tokens, logs, flags) in [
+        (queries, builder.q.clone(), &query_logs, NO_FLAGS),
+        (keys, builder.k.clone(), &key_logs, [Some("KEYS"), None]),
+    ] {
         let workgroups = slices * rows.div_ceil(ROWS) * blocks;
         let cost = tile * (4 * dim + 1) as f64;
         let buffers = [&tokens, &directions, &sides, logs];
@@ -190,7 +195,7 @@ pub(super) fn encode(builder: &mut Builder, material: &Material) -> Result<LowRa
     let workgroups = (slices * 4 * features * (values + 1)).div_ceil(THREADS);
     builder.stage(Task::LowRank, RUNNING_STATE, &[&largest, &state], workgroups, scan(chunks))?;
 
-    let flags: &[_] = if plan.causal { &["CAUSAL"] } else { &[] };
+    let flags = [plan.causal.then_some("CAUSAL"), None];
     let cost = tile * (4 * features + 8) as f64;
     let workgroups = slices * queries.div_ceil(ROWS) * parts;
     let buffers = [&query_logs, &largest, &state, &low];
@@ -201,7 +206,7 @@ pub(super) fn encode(builder: &mut Builder, material: &Material) -> Result<LowRa
 /// Adds the stage that makes rows of the low-rank part alone.
 pub(super) fn encode_rows(builder: &mut Builder, part: &LowRank) -> Result<()> {
     let shape = builder.plan.shape;
-    let flags: &[_] = if builder.plan.causal { &["CAUSAL"] } else { &[] };
+    let flags = [builder.plan.causal.then_some("CAUSAL"), None];
     let (values, features) = (u64::from(builder.params.values), u64::from(builder.params.feature_vectors));
     let parts = values.div_ceil(COLUMNS);
     let left = if builder.plan.causal { u64::from(2 * CAUSAL_CHUNK).min(shape.keys as u64) } else { 1 };
@@ -209,5 +214,6 @@ pub(super) fn encode_rows(builder: &mut Builder, part: &LowRank) -> Result<()> {
     let workgroups = builder.slices.len() as u64 * (shape.queries as u64).div_ceil(ROWS) * parts;
     let (v, output) = (builder.v.clone(), builder.output.clone());
     let buffers = [&part.queries, &part.keys, &v, &part.low, &output];
-    builder.stage(Task::LowRank, Kernel { flags, ..LOW_RANK }, &buffers, workgroups, cost)
+    builder.stage(Task::LowRank, Kernel { flags, ..LOW_RANK }, &buffers, workgroups, cost)?;
+    Ok(())
 }

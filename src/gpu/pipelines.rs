@@ -15,8 +15,13 @@ pub(super) struct Kernel {
     /// Whether each of the storage buffers, from binding 1 on, is written to.
     pub writes: &'static [bool],
     /// Overrides of constants that are true; all others are false.
-    pub flags: &'static [&'static str],
+    pub flags: Flags,
 }
+
+/// Names of constants, of those that are true.
+pub(super) type Flags = [Option<&'static str>; 2];
+
+pub(super) const NO_FLAGS: Flags = [None, None];
 
 /// A compiled [`Kernel`].
 pub(super) struct Compiled {
@@ -62,7 +67,7 @@ impl Pipelines {
             bind_group_layouts: &layouts,
             immediate_size: 0,
         });
-        let constants: Vec<(&str, f64)> = kernel.flags.iter().map(|&name| (name, 1.0)).collect();
+        let constants: Vec<(&str, f64)> = kernel.flags.into_iter().flatten().map(|name| (name, 1.0)).collect();
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label,
             layout: Some(&pipeline_layout),

@@ -257,24 +257,26 @@ mod tests {
     use crate::options::{Method, Options};
     use crate::shape::Shape;
 
-    /// More workgroups than a dispatch may have along one axis.
+    /// More workgroups than a dispatch may have along one axis; and more rows than may walk down trees at the same time.
     #[test]
-    fn dispatches_have_two_dimensions() {
+    fn work_is_cut_into_dispatches() {
         let gpu = block_on(Gpu::open()).unwrap();
-        let shape = Shape { batch: 1, heads: 1, queries: 500, keys: 9, dim: 4, value_dim: 4, kv_heads: 1 };
+        let shape = Shape { batch: 1, heads: 1, queries: 500, keys: 150, dim: 4, value_dim: 4, kv_heads: 1 };
         let numbers = |len: usize, step: f32| (0..len).map(|i| (i as f32 * step).sin()).collect();
         let inputs =
             Inputs { q: numbers(shape.q_len(), 0.7), k: numbers(shape.k_len(), 1.3), v: numbers(shape.v_len(), 2.1) };
-        let plan = || Plan::new(shape, &Options { method: Method::Exact, ..Options::default() }).unwrap();
-        let mut wanted = Run::new(plan(), inputs.clone()).unwrap();
-        while !wanted.is_done() {
-            wanted.step().unwrap();
+        for method in [Method::Exact, Method::Scatterbrain] {
+            let plan = || Plan::new(shape, &Options { method, ..Options::default() }).unwrap();
+            let mut wanted = Run::new(plan(), inputs.clone()).unwrap();
+            while !wanted.is_done() {
+                wanted.step().unwrap();
+            }
+            let mut run = GpuRun::new(&gpu, plan(), inputs.clone()).unwrap();
+            while !run.is_done() {
+                block_on(run.step()).unwrap();
+            }
+            let (got, wanted) = (run.finish().0.data, wanted.finish().0.data);
+            assert!(got.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-5), "{method}");
         }
-        let mut run = GpuRun::new(&gpu, plan(), inputs).unwrap();
-        while !run.is_done() {
-            block_on(run.step()).unwrap();
-        }
-        let (got, wanted) = (run.finish().0.data, wanted.finish().0.data);
-        assert!(got.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-5));
     }
 }

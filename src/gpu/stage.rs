@@ -31,7 +31,7 @@ pub(super) struct Stage {
     pub compiled: Rc<Compiled>,
     pub buffers: wgpu::BindGroup,
     pub workgroups: u32,
-    /// Most workgroups of a dispatch.
+    /// Most workgroups of a dispatch, which waits for what the one before it wrote.
     pub together: u32,
     /// Multiply-adds of a workgroup, or what takes as long.
     pub cost: f64,
@@ -73,9 +73,11 @@ impl Pace {
 }
 
 impl Stages {
-    pub fn push(&mut self, stage: Stage) {
+    pub fn push(&mut self, stage: Stage) -> &mut Stage {
         self.total += f64::from(stage.workgroups) * stage.cost;
+        let at = self.list.len();
         self.list.push(stage);
+        &mut self.list[at]
     }
 
     pub fn is_done(&self) -> bool {

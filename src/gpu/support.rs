@@ -2,10 +2,11 @@
 
 use crate::attention::{Inputs, Task};
 use crate::error::Result;
-use crate::gpu::group::Builder;
+use crate::gpu::exact;
+use crate::gpu::group::{Builder, VECTOR, vectors};
 use crate::gpu::hash;
 use crate::gpu::low_rank::{self, LowRank};
-use crate::gpu::pipelines::Kernel;
+use crate::gpu::pipelines::{Kernel, NO_FLAGS};
 use crate::plan::{Csr, Plan, SupportPlan};
 
 /// What a list is, as in the shader.
@@ -13,18 +14,41 @@ const BAND: u32 = 0;
 const HASHED: u32 = 1;
 const EXPLICIT: u32 = 2;
 
-const SOURCE: &[&str] = &[hash::LISTS, low_rank::ENTRY, include_str!("shaders/rows.wgsl")];
+/// When a difference of sums is not to be trusted.
+const SUMS: &str = include_str!("shaders/support_sums.wgsl");
+
+const SOURCE: &[&str] = &[hash::LISTS, low_rank::ENTRY, SUMS, include_str!("shaders/rows.wgsl")];
 const WRITES: &[bool] = &[false, false, false, false, false, false, false, true];
+
+const TILES: Kernel = Kernel {
+    source: &[
+        hash::LISTS,
+        exact::STREAM,
+        exact::LOGITS,
+        low_rank::ENTRY,
+        low_rank::ENTRIES,
+        include_str!("shaders/tiles.wgsl"),
+    ],
+    name: "tiles",
+    writes: WRITES,
+    flags: NO_FLAGS,
+};
+const MERGE: Kernel = Kernel {
+    source: &[SUMS, include_str!("shaders/merge.wgsl")],
+    name: "merge",
+    writes: &[false, false, true],
+    flags: NO_FLAGS,
+};
+const MERGE_THREADS: u64 = 64;
 
 /// Bytes of the largest buffer of a slice.
 pub(super) fn bytes(plan: &Plan) -> u64 {
     let shape = plan.shape;
+    let hashed = |rounds, groups| hash::bytes(plan, rounds, groups).max(part_bytes(plan, rounds));
     match &plan.support {
-        SupportPlan::Lsh { rounds, chunk: Some(chunk) } if !plan.causal => {
-            hash::bytes(plan, *rounds, shape.keys.div_ceil(*chunk))
-        }
-        SupportPlan::Lsh { rounds, .. } => hash::bytes(plan, *rounds, 2 * shape.dim.next_power_of_two()),
-        SupportPlan::Smyrf { cluster, rounds } => hash::bytes(plan, *rounds, shape.keys.div_ceil(*cluster)),
+        SupportPlan::Lsh { rounds, chunk: Some(chunk) } if !plan.causal => hashed(*rounds, shape.keys.div_ceil(*chunk)),
+        SupportPlan::Lsh { rounds, .. } => hashed(*rounds, 2 * shape.dim.next_power_of_two()),
+        SupportPlan::Smyrf { cluster, rounds } => hashed(*rounds, shape.keys.div_ceil(*cluster)),
         SupportPlan::Explicit(csr) => {
             let most = (0..shape.slices()).map(|slice| words(csr, plan, slice)).max();
             (most.unwrap_or(0) * size_of::<u32>()) as u64
@@ -70,15 +94,49 @@ pub(super) fn encode(builder: &mut Builder, inputs: &Inputs<Vec<f32>>, low_rank:
     let row_count = (builder.slices.len() * shape.queries) as u64;
     let vectors = builder.params.dim + builder.params.values;
     let entry = f64::from(4 * vectors + 16 * builder.params.feature_vectors);
-    let rows = |flags| Kernel { source: SOURCE, name: "rows", writes: WRITES, flags };
+    let rows = |careful: bool| {
+        let flags = [plan.causal.then_some("CAUSAL"), careful.then_some("CAREFUL")];
+        Kernel { source: SOURCE, name: "rows", writes: WRITES, flags }
+    };
     let cost = |keys: usize| (keys + 64) as f64 * entry;
-    let flags: &[_] = if plan.causal { &["CAUSAL"] } else { &[] };
-    builder.stage(Task::Tiles, rows(flags), &buffers, row_count, cost(keys))?;
+    if kind == HASHED && !plan.causal {
+        tiles(builder, &lists, low_rank, keys)?;
+    } else {
+        builder.stage(Task::Tiles, rows(false), &buffers, row_count, cost(keys))?;
+    }
     // The sums of a window's low-rank part leave the support out already.
     if builder.params.features > 0 && builder.params.lag == 0 {
-        let flags: &[_] = if plan.causal { &["CAUSAL", "CAREFUL"] } else { &["CAREFUL"] };
-        builder.stage_that_may_idle(Task::Tiles, rows(flags), &buffers, row_count, cost(shape.keys))?;
+        builder.stage(Task::Tiles, rows(true), &buffers, row_count, cost(shape.keys))?.may_idle = true;
     }
+    Ok(())
+}
+
+/// Bytes of what the rounds find of a slice's rows in tiles.
+fn part_bytes(plan: &Plan, rounds: usize) -> u64 {
+    let vectors = rounds * plan.shape.queries * (vectors(plan.shape.value_dim) as usize + 1);
+    if plan.causal { 0 } else { vectors as u64 * VECTOR }
+}
+
+/// Adds the stages that make rows of a hashed support in tiles, for about so many keys a row.
+fn tiles(builder: &mut Builder, lists: &wgpu::Buffer, low_rank: &LowRank, keys: usize) -> Result<()> {
+    let params = &builder.params;
+    let rounds = u64::from(params.rounds);
+    let (values, queries) = (u64::from(params.values), u64::from(params.queries));
+    let slices = builder.slices.len() as u64;
+    // Groups seldom begin where tiles do.
+    let width = keys as u64 / rounds + exact::QUERIES;
+    let factors = u64::from(params.dim + params.feature_vectors) + exact::COLUMNS;
+    let bytes = slices * part_bytes(builder.plan, rounds as usize);
+    let parts = builder.storage("rows by round", bytes)?;
+    let [q, k, v, output] = [&builder.q, &builder.k, &builder.v, &builder.output].map(Clone::clone);
+    let buffers = [&q, &k, &v, lists, &low_rank.queries, &low_rank.keys, &low_rank.low, &parts];
+    let workgroups = slices * rounds * queries.div_ceil(exact::QUERIES) * values.div_ceil(exact::COLUMNS);
+    let cost = (exact::QUERIES * width * 4 * factors) as f64;
+    builder.stage(Task::Tiles, TILES, &buffers, workgroups, cost)?;
+    let threads = slices * queries * (values + 1);
+    let cost = (MERGE_THREADS * rounds * 16) as f64;
+    let buffers = [&parts, &low_rank.low, &output];
+    builder.stage(Task::Tiles, MERGE, &buffers, threads.div_ceil(MERGE_THREADS), cost)?;
     Ok(())
 }
 

@@ -35,7 +35,7 @@ export function useBrowser(extraArgs: readonly string[] = []): void {
 }
 
 export interface OpenOptions extends BrowserContextOptions {
-  /** What the address holds. */
+  /** What the address holds; without a word of one's own, it is the default state, explored freely. */
   search?: string;
   address?: string;
   /** Before anything is loaded. */
@@ -45,14 +45,20 @@ export interface OpenOptions extends BrowserContextOptions {
 }
 
 /** Opens the page and watches it: console errors, exceptions, policy violations and foreign requests are faults. */
-export async function open({ search = "", address, prepare, expected, ...options }: OpenOptions = {}) {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+export async function open({ search = "?v=1", address, prepare, expected, ...options }: OpenOptions = {}) {
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    // Requests that a service worker answers are hidden from `page.route`.
+    serviceWorkers: "block",
+    ...options,
+  });
   const page = await context.newPage();
   const faults: string[] = [];
   opened.push({ page, faults });
   const base = address ?? inject("page");
   page.on("console", (message) => {
     if (message.type() !== "error" && message.type() !== "warning") return;
+    if (message.text() === "Service Worker registration blocked by Playwright") return;
     if (!expected?.test(message.text())) faults.push(`console: ${message.text()}`);
   });
   page.on("pageerror", (error) => {
@@ -107,9 +113,15 @@ export async function curveDone(page: Page): Promise<void> {
   await page.waitForSelector('#curve[data-state="done"]', { timeout: 45_000 });
 }
 
+/** Any browser's page: all that reading numbers takes. */
+interface Readable {
+  evaluate<T>(read: () => T): Promise<T>;
+}
+
 /** The numbers that the page shows, in full. Those under the cursor come from the worker. */
-export async function numbers(page: Page) {
-  await page.waitForSelector('#readout:not([aria-busy="true"])');
+export async function numbers(page: Readable) {
+  const reading = () => page.evaluate(() => document.querySelector("#readout")?.getAttribute("aria-busy"));
+  await expect.poll(reading).not.toBe("true");
   return page.evaluate(() => {
     const value = (selector: string) => {
       const text = document.querySelector<HTMLElement>(selector)?.dataset.value;
@@ -194,7 +206,10 @@ export async function pixels(page: Page): Promise<{ colours: number; hash: numbe
   );
 }
 
-/** Same module, same inputs: only the order of threads differs, and there is one. A few ulps are allowed for. */
+/**
+ * Equal to one part in 100,000: browsers have relaxed SIMD, which fuses multiplications with additions, and the Node of these
+ * tests may not, so single roundings differ.
+ */
 export function expectClose(found: unknown, expected: unknown): void {
   const flat = (value: unknown, path = ""): [string, unknown][] =>
     typeof value === "object" && value !== null

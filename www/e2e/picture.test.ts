@@ -23,6 +23,7 @@ useBrowser();
 describe("the picture", () => {
   it("is there before the WebAssembly is", async () => {
     const page = await open({
+      search: "",
       prepare: (page) => page.route("**/*.{wasm,safetensors}", () => {}),
     });
     await expect

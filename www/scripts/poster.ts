@@ -7,7 +7,8 @@ import { encodePoster } from "../src/lib/poster.ts";
 import { presetById } from "../src/lib/presets.ts";
 import type { CurvePoint } from "../src/lib/results.ts";
 import { pictureScales, position } from "../src/lib/scale.ts";
-import { DEFAULTS } from "../src/lib/state.ts";
+import { STORY } from "../src/lib/state.ts";
+import { stateOf } from "../src/lib/story.ts";
 import { curveTemperatures } from "../src/lib/temperature.ts";
 import { curvePoint, summarize } from "../src/worker/analyse.ts";
 import { Matrices } from "../src/worker/matrices.ts";
@@ -19,7 +20,7 @@ const DEV_URL = "/@poster.bin";
 const SIZE = 160;
 
 /**
- * Computes the default picture with the package itself, here in Node, so that the page has something true to show
+ * Computes the story's first picture with the package itself, here in Node, so that the page has something true to show
  * before its WebAssembly has loaded. `import url from "virtual:poster"` gives the address.
  */
 export function poster(load: () => Promise<{ load: typeof Load }>): Plugin {
@@ -62,20 +63,21 @@ export function poster(load: () => Promise<{ load: typeof Load }>): Plugin {
 }
 
 async function makePoster(load: () => Promise<{ load: typeof Load }>): Promise<Uint8Array> {
-  const { file } = presetById(DEFAULTS.preset);
+  const state = stateOf(STORY[0]);
+  const { file } = presetById(state.preset);
   const path = fileURLToPath(new URL(`../../data/heads/${file}`, import.meta.url));
   const head = headFromSafetensors(new Uint8Array(await readFile(path)).buffer);
   const sb = await (await load()).load();
   try {
-    const picture = await new Matrices(sb, head, DEFAULTS).picture({ size: SIZE, view: null, cell: null });
+    const picture = await new Matrices(sb, head, state).picture({ size: SIZE, view: null, cell: null });
     const curve: CurvePoint[] = [];
     for (const temperature of curveTemperatures()) {
-      curve.push(await curvePoint(sb, head, DEFAULTS, temperature));
+      curve.push(await curvePoint(sb, head, state, temperature));
     }
-    const point = await curvePoint(sb, head, DEFAULTS, DEFAULTS.temperature);
-    const summary = summarize(picture, point, null, DEFAULTS);
+    const point = await curvePoint(sb, head, state, state.temperature);
+    const summary = summarize(picture, point, null, state);
     const { tokens, causal, grids } = picture;
-    const scales = pictureScales(grids.stats, DEFAULTS.transform, DEFAULTS.span);
+    const scales = pictureScales(grids.stats, state.transform, state.span);
     return encodePoster({ tokens, causal, summary, curve, grids, scales }, position);
   } finally {
     sb.dispose();

@@ -1,4 +1,5 @@
 import posterUrl from "virtual:poster";
+import { Comparison } from "./comparison.ts";
 import { Figures } from "./figures/section.ts";
 import { bindHistory } from "./history.ts";
 import { OWN_ID } from "./lib/own.ts";
@@ -8,16 +9,19 @@ import type { Summary } from "./lib/results.ts";
 import { valueAt } from "./lib/scale.ts";
 import {
   curveKey,
-  DEFAULTS,
   ownHead,
   pictureKey,
   type Replacement,
   reconcile,
+  STORY,
   type State,
+  type StoryStep,
   tokensOf,
 } from "./lib/state.ts";
 import { type Step, Store } from "./lib/store.ts";
+import { stateOf, stayInStep } from "./lib/story.ts";
 import { decodeState, encodeState, namesOwnHead } from "./lib/url-state.ts";
+import { keepForOffline } from "./offline.ts";
 import { Session } from "./session.ts";
 import { BackendNote } from "./views/backend-note.ts";
 import { CodeDialog } from "./views/code-dialog.ts";
@@ -26,14 +30,16 @@ import { bindCopyLink } from "./views/copy-link.ts";
 import { Curve } from "./views/curve.ts";
 import { byId } from "./views/dom.ts";
 import { Explained } from "./views/explained.ts";
+import { Glide } from "./views/glide.ts";
 import { Maps } from "./views/maps.ts";
 import { OwnHeadControls } from "./views/own-head.ts";
 import { Readout } from "./views/readout.ts";
 import { Status } from "./views/status.ts";
+import { Story } from "./views/story.ts";
 import { showErrors, showFacts } from "./views/summary.ts";
 import { TemperatureControl } from "./views/temperature-control.ts";
 import { ThemeSwitch } from "./views/theme.ts";
-import type { EngineError } from "./worker/client.ts";
+import { EngineClient, type EngineError } from "./worker/client.ts";
 
 const store = new Store(decodeState(location.search));
 /** So many points already show the shape of the curve. */
@@ -41,11 +47,13 @@ const FIRST_POINTS = 5;
 
 /** What the last change had to replace; the controls say so. */
 let replacements: Replacement[] = [];
+let pinReplacements: Replacement[] = [];
 
 function change(patch: Partial<State>, step: Step): void {
   const next = reconcile({ ...store.state, ...patch });
   replacements = next.replacements;
-  store.set(next.state, step);
+  pinReplacements = next.pinReplacements;
+  store.set(stayInStep(next.state), step);
 }
 
 const mapsRoot = byId("maps", HTMLElement);
@@ -54,13 +62,15 @@ const readout = new Readout(byId("readout", HTMLElement), byId("live", HTMLEleme
 const explained = new Explained(byId("explained", HTMLElement));
 const maps = new Maps(mapsRoot, byId("aggregation", HTMLElement), {
   onEntry: (entry, resting, aloud) => {
-    readout.show(entry, aloud);
+    readout.show(entry, aloud, () => comparison.entry);
     if (resting) explained.show(entry);
   },
   onReading: (reading) => readout.setReading(reading),
   onPick: (cell) => change({ cell }, "replace"),
   onView: (view, step) => change({ view }, step),
   onError: (error) => complainOfPart(error),
+  onDraw: (drawing) => comparison.setDrawing(drawing),
+  onCell: (cell) => comparison.setCell(cell),
 });
 const status = new Status(mapsRoot, byId("alert", HTMLElement), () => {
   session.cancel();
@@ -80,15 +90,33 @@ const ownControls = new OwnHeadControls({
 const temperature = new TemperatureControl({
   onTemperature: (value, step) => change({ temperature: value }, step),
 });
+const glide = new Glide({
+  temperature: () => store.state.temperature,
+  onTemperature: (temperature) => change({ temperature }, "replace"),
+});
+const story = new Story({
+  onStep: tell,
+  onTry: ({ temperature, ...patch }) => {
+    if (temperature !== undefined) glide.to(temperature);
+    else change(patch, "replace");
+  },
+});
 const backendNote = new BackendNote(byId("backend-note", HTMLElement));
 new CodeDialog(() => store.state);
 bindCopyLink(() => ownHead(store.state) !== null);
 const theme = new ThemeSwitch(() => showColours());
 
-const session = new Session({
+const client = new EngineClient();
+const comparison = new Comparison(store.state, client, {
+  cursor: maps.cursor,
+  onChange: (state) => change(state, "push"),
+});
+
+const session = new Session(client, {
   look: () => maps.look,
   onPictureStart: () => {
     status.begin();
+    comparison.hold();
     maps.setComputing(true);
   },
   onProgress: (stage, fraction) =>
@@ -102,7 +130,9 @@ const session = new Session({
   onSummary: showSummary,
   onPictureEnd: () => {
     status.end();
+    comparison.release();
     maps.setComputing(false);
+    keepForOffline(() => store.state.preset);
   },
   onBackend: (report, fraction) => backendNote.show(store.state.backend, report, fraction),
   onBackendError: ({ message }) => backendNote.complain(message),
@@ -125,6 +155,20 @@ const session = new Session({
 const figures = new Figures(byId("figures", HTMLElement), store.state, (...request) =>
   session.figure(...request),
 );
+
+/** From step to step the temperature glides, so that the maps are seen changing; out of the story nothing moves. */
+function tell(step: StoryStep | null): void {
+  // Back is where the step before was going, not somewhere on the way.
+  glide.finish();
+  if (step === null) {
+    change({ step }, "push");
+    return;
+  }
+  const { step: before, temperature, own } = store.state;
+  const next = { ...stateOf(step), own };
+  change(before === null ? next : { ...next, temperature }, "push");
+  glide.to(next.temperature);
+}
 
 /** Of the last files; those before it, if they are still being read, are not wanted any more. */
 let drop = 0;
@@ -160,16 +204,20 @@ function mentionLostFile(): void {
   );
 }
 
-function showSummary(summary: Summary): void {
+function showSummary(summary: Summary, state: State): void {
   showErrors(byId("errors", HTMLElement), byId("over-budget", HTMLElement), summary);
   showFacts(byId("facts", HTMLElement), summary);
+  story.showSummary(summary);
+  comparison.showSummary(summary, state);
 }
 
 function showColours(): void {
   maps.setColours(theme.theme, store.state.transform, store.state.span);
+  figures.setTheme(theme.theme);
 }
 
 function show(state: State): void {
+  story.show(state);
   controls.show(state, tokensOf(state), replacements);
   ownControls.show(state);
   temperature.show(state.temperature, logitsOf(state));
@@ -178,6 +226,7 @@ function show(state: State): void {
   maps.setCell(state.cell);
   showColours();
   session.update(state);
+  comparison.show(state, pinReplacements);
   figures.setState(state);
 }
 
@@ -186,20 +235,28 @@ function logitsOf(state: State): string | null {
   return state.preset === CLUSTERS_ID ? "z·z′ / τ" : null;
 }
 
-/** The default picture was computed when the page was built: it is on the screen before WebAssembly is. */
+/** The story's first picture was computed when the page was built: it is on the screen before WebAssembly is. */
 async function showPoster(): Promise<void> {
   const { state } = store;
+  const first = stateOf(STORY[0]);
   const response = await fetch(posterUrl);
   const poster = decodePoster(await response.arrayBuffer(), valueAt);
   if (store.state !== state) return;
-  const same = pictureKey(state) === pictureKey(DEFAULTS);
+  const same = pictureKey(state) === pictureKey(first);
   if (!same) readout.setWaiting("The maps show an example until yours are computed.");
   maps.showPoster(poster, !same);
-  if (same) showSummary(poster.summary);
-  if (curveKey(state) === curveKey(DEFAULTS)) curve.show(poster.curve, DEFAULTS);
+  if (same) showSummary(poster.summary, first);
+  if (curveKey(state) === curveKey(first)) curve.show(poster.curve, first);
 }
 
-store.subscribe(show);
+store.subscribe((state, _previous, step) => {
+  if (step === "none") {
+    glide.stop();
+    // What the browser's history brings back has been reconciled before.
+    [replacements, pinReplacements] = [[], []];
+  }
+  show(state);
+});
 bindHistory(store);
 addEventListener("popstate", () => {
   if (namesOwnHead(location.search) && !ownHead(store.state)) mentionLostFile();

@@ -3,26 +3,25 @@ import { headUrl } from "./head-files.ts";
 import type { BackendReport } from "./lib/backend.ts";
 import { Latest } from "./lib/latest.ts";
 import type { OwnFacts } from "./lib/own.ts";
-import { CLUSTERS_ID, SMALL_CAPTURED } from "./lib/presets.ts";
+import { SMALL_CAPTURED } from "./lib/presets.ts";
+import { questionOf } from "./lib/request.ts";
 import type { CurvePoint, Look, Picture, PictureSource, Summary } from "./lib/results.ts";
-import { curveKey, ownHead, pictureKey, type State } from "./lib/state.ts";
+import { curveKey, pictureKey, type State } from "./lib/state.ts";
 import { coarseToFine, curveTemperatures } from "./lib/temperature.ts";
+import { type PartEvents, PictureParts, sourceOf } from "./picture-parts.ts";
 import { summarize } from "./worker/analyse.ts";
-import { EngineClient, type EngineError } from "./worker/client.ts";
-import type { HeadSource, OwnFiles, Progress, Stage } from "./worker/protocol.ts";
+import type { EngineClient, EngineError } from "./worker/client.ts";
+import type { OwnFiles, Stage } from "./worker/protocol.ts";
 
-export interface SessionEvents {
+export interface SessionEvents extends PartEvents {
   /** What the maps show of a head. */
   look(): Look;
   onPictureStart(): void;
   onProgress(stage: Stage, fraction: number): void;
   /** `source` tells more of it. */
   onPicture(picture: Picture, state: State, source: PictureSource): void;
-  /** How much is done of what was asked about a picture. */
-  onPart(what: string, fraction: number): void;
-  onPartEnd(): void;
   /** Comes a moment after its picture. */
-  onSummary(summary: Summary): void;
+  onSummary(summary: Summary, state: State): void;
   /** Always follows `onPictureStart`. */
   onPictureEnd(): void;
   /** What became of WebGPU, if the state asks for it; null while it is computed, or not asked for. */
@@ -47,17 +46,27 @@ const REST_MS = 150;
  * for any more is aborted; results that come too late are dropped.
  */
 export class Session {
-  readonly #client = new EngineClient();
+  readonly #client: EngineClient;
+  readonly #parts: PictureParts;
   readonly #latest = new Latest(PATIENCE_MS);
   readonly #events: SessionEvents;
   #state: State | null = null;
   #curve: { key: string; points: CurvePoint[]; controller: AbortController | null } | null = null;
   #curveTimer: ReturnType<typeof setTimeout> | undefined;
   #comparison: AbortController | null = null;
-  #writing = new AbortController();
 
-  constructor(events: SessionEvents) {
+  constructor(client: EngineClient, events: SessionEvents) {
+    this.#client = client;
     this.#events = events;
+    // A picture under way has its own progress.
+    this.#parts = new PictureParts(client, {
+      onPart: (what, fraction) => {
+        if (!this.#latest.busy) events.onPart(what, fraction);
+      },
+      onPartEnd: () => {
+        if (!this.#latest.busy) events.onPartEnd();
+      },
+    });
   }
 
   update(state: State): void {
@@ -87,7 +96,7 @@ export class Session {
   /** Ends the picture that is computed, or the file that is written. */
   cancel(): void {
     this.#latest.cancel();
-    this.#writing.abort();
+    this.#parts.cancel();
   }
 
   cancelCurve(): void {
@@ -98,18 +107,18 @@ export class Session {
     void this.#runCurve();
   }
 
-  /** The numbers of a figure; `onUpdate` gets all that is known so far, and the share done. */
+  /** The numbers of a figure; `onUpdate` gets all that is known so far, null for nothing new, and the share done. */
   figure<Id extends FigureId>(
     figure: Id,
     state: State,
     signal: AbortSignal,
-    onUpdate: (data: FigureData[Id], fraction: number) => void,
+    onUpdate: (data: FigureData[Id] | null, fraction: number) => void,
   ): Promise<void> {
     const captured = SMALL_CAPTURED.map(({ id }) => ({
       preset: id,
       source: { kind: "file", url: headUrl(id) } as const,
     }));
-    const request = { source: sourceOf(state), question: question(state), captured };
+    const request = { source: sourceOf(state), question: questionOf(state), captured, cell: state.cell };
     return this.#client.figure(figure, request, signal, onUpdate);
   }
 
@@ -121,13 +130,13 @@ export class Session {
       let drawn = false;
       try {
         const { onProgress } = this.#events;
-        const asked = question(state);
+        const asked = questionOf(state);
         const look = this.#events.look();
         const picture = await this.#client.picture(sourceOf(state), asked, look, signal, onProgress);
-        this.#events.onPicture(picture, state, this.#sourceOfPicture(state));
+        this.#events.onPicture(picture, state, this.#parts.of(state));
         drawn = true;
         const { point, timing } = await this.#client.measure(sourceOf(state), asked, signal, onProgress);
-        this.#events.onSummary(summarize(picture, point, timing, asked));
+        this.#events.onSummary(summarize(picture, point, timing, asked), state);
         void this.#compareBackends(state);
         this.#startCurveSoon();
       } catch (error) {
@@ -141,35 +150,6 @@ export class Session {
         this.#events.onPictureEnd();
       }
     });
-  }
-
-  #sourceOfPicture(state: State): PictureSource {
-    const head = sourceOf(state);
-    const asked = question(state);
-    // A picture under way has its own progress.
-    const telling = async <T>(what: string, work: (onProgress: Progress) => Promise<T>): Promise<T> => {
-      try {
-        return await work((_, fraction) => {
-          if (!this.#latest.busy) this.#events.onPart(what, fraction);
-        });
-      } finally {
-        if (!this.#latest.busy) this.#events.onPartEnd();
-      }
-    };
-    return {
-      grids: (region, size, signal) =>
-        telling("Computing this part", (onProgress) =>
-          this.#client.grids(head, asked, region, size, signal, onProgress),
-        ),
-      entry: (cell, signal) => this.#client.entry(head, asked, cell, signal),
-      json: (start, map, region) => {
-        this.#writing = new AbortController();
-        const { signal } = this.#writing;
-        return telling("Writing the numbers", (onProgress) =>
-          this.#client.json(head, asked, start, map, region, signal, onProgress),
-        );
-      },
-    };
   }
 
   /** After the picture, and never in its way. */
@@ -187,7 +167,7 @@ export class Session {
     };
     try {
       const progress = (_: Stage, fraction: number) => tell(null, fraction);
-      tell(await this.#client.compareBackends(sourceOf(state), question(state), signal, progress), 1);
+      tell(await this.#client.compareBackends(sourceOf(state), questionOf(state), signal, progress), 1);
     } catch (error) {
       if (!signal.aborted) this.#events.onBackendError(error as EngineError);
     }
@@ -224,7 +204,7 @@ export class Session {
     };
     tell(true);
     try {
-      await this.#client.curve(sourceOf(state), question(state), missing, controller.signal, (point) => {
+      await this.#client.curve(sourceOf(state), questionOf(state), missing, controller.signal, (point) => {
         curve.points.push(point);
         tell(true);
       });
@@ -237,19 +217,4 @@ export class Session {
     }
     tell(false);
   }
-}
-
-function sourceOf(state: State): HeadSource {
-  const own = ownHead(state);
-  if (own) {
-    const { id, files, head, scale, causal } = own;
-    return { kind: "own", id, files, head, scale, causal };
-  }
-  return state.preset === CLUSTERS_ID
-    ? { kind: "clusters", ...state.clusters }
-    : { kind: "file", url: headUrl(state.preset) };
-}
-
-function question({ temperature, budget, split, support, features, seed }: State) {
-  return { temperature, budget, split, support, features, seed };
 }

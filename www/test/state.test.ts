@@ -32,6 +32,15 @@ const other: State = {
   span: "own",
   cell: { query: 12, key: 299 },
   view: { query: 8, key: 250, size: 50 },
+  step: null,
+  pinned: {
+    temperature: 2.5,
+    budget: 0.2,
+    split: 0.65,
+    support: "clusters",
+    features: "landmarks",
+    seed: 0,
+  },
 };
 
 const own: OwnHead = {
@@ -160,8 +169,8 @@ describe("reconcile", () => {
 
   it("leaves alone what can be computed", () => {
     const state: State = { ...causal, support: "lsh", features: "taylor-2" };
-    expect(reconcile(state)).toEqual({ state, replacements: [] });
-    expect(reconcile(DEFAULTS)).toEqual({ state: DEFAULTS, replacements: [] });
+    expect(reconcile(state)).toEqual({ state, replacements: [], pinReplacements: [] });
+    expect(reconcile(DEFAULTS).state).toEqual(DEFAULTS);
   });
 
   it("has no more clusters than tokens", () => {

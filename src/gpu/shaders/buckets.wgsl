@@ -8,7 +8,7 @@ const THREADS: u32 = 64;
 
 // How many keys are in buckets before this one.
 fn keys_before(list: u32, bucket: u32) -> u32 {
-  let order = list_of(list / params.rounds, list % params.rounds) + params.queries;
+  let order = keys_of(list / params.rounds, list % params.rounds);
   var start = 0u;
   var end = params.table[list / params.rounds].x;
   while start < end {
@@ -54,7 +54,7 @@ fn middles(
   if index >= dispatch.end || query >= params.queries {
     return;
   }
-  let own = list_of(slice, list % params.rounds) + query;
+  let own = groups_of(slice, list % params.rounds) + query;
   let keys = max(params.table[slice].x, 1u);
   let middle = min((keys_before(list, lists[own]) + keys_before(list, lists[own] + 1)) / 2, keys - 1);
   let starts = starts_of(slice, list % params.rounds);

@@ -5,7 +5,7 @@
 @group(0) @binding(1) var<storage, read> tokens: array<vec4f>;
 // [slices, rounds, 3 rotations, axes].
 @group(0) @binding(2) var<storage, read> signs: array<f32>;
-// The lists or, of keys, [slices, rounds, keys].
+// [slices, rounds, tokens].
 @group(0) @binding(3) var<storage, read_write> buckets: array<u32>;
 
 // Whether the tokens are keys.
@@ -93,6 +93,6 @@ fn hash(
         nearest = 2 * axis + select(0u, 1u, x < 0.0);
       }
     }
-    buckets[select(list_of(slice, list % params.rounds), list * params.keys, KEYS) + token] = nearest;
+    buckets[list * all + token] = nearest;
   }
 }

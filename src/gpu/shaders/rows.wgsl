@@ -1,5 +1,5 @@
 // Rows with a support, alone or with a low-rank part: each is made by a workgroup, from lists of keys that it goes through one after
-// the other. A key that was in an earlier list is passed over, so that a union counts it once.
+// the other. (Where many rows share their lists, `tiles.wgsl` is faster.) A key that was in an earlier list is passed over, so that a union counts it once.
 //
 // Beside a low-rank part a key of the support adds its exact entry and takes its low-rank one out of the sum over all keys. Where
 // that difference would drown in the rounding of the sum, the row is marked, and made again from single entries of all keys by a
@@ -29,10 +29,6 @@ const KEYS: u32 = 256;
 const OWN: u32 = 4;
 // Vectors of values that a thread has at most.
 const COLUMNS: u32 = 4;
-
-// As on the processor: the rounding error of a low-rank sum, and what it may be relative to the normaliser.
-const ROUNDING: f32 = 1.1920929e-7;
-const TOLERANCE: f32 = 2e-6;
 
 // The row at hand: its place among all rows, its slice, how many keys it sees, and how many of them the low-rank sums have.
 struct Row {
@@ -74,7 +70,7 @@ fn range_of(row: Row, round: u32) -> vec2u {
   var start = 0u;
   var end = 0u;
   if params.extra.x == HASHED {
-    let group = starts_of(row.slice, round) + lists[list_of(row.slice, round) + row.query];
+    let group = starts_of(row.slice, round) + lists[groups_of(row.slice, round) + row.query];
     start = lists[group];
     end = lists[group + 1];
   } else {
@@ -94,7 +90,7 @@ fn key_at(row: Row, round: u32, place: u32) -> u32 {
     return place;
   }
   if params.extra.x == HASHED {
-    return lists[list_of(row.slice, round) + params.queries + place];
+    return lists[keys_of(row.slice, round) + place];
   }
   return lists[place];
 }
@@ -120,7 +116,7 @@ fn is_listed(row: Row, rounds: u32, key: u32) -> bool {
     let range = ranges[round];
     var place = key;
     if params.extra.x == HASHED {
-      place = lists[list_of(row.slice, round) + params.queries + params.keys + key];
+      place = lists[places_of(row.slice, round) + key];
     } else if params.extra.x != BAND {
       place = first_from(row, round, range, key);
       if place < range.y && lists[place] != key {
@@ -311,12 +307,10 @@ fn rows(
   removed = sum_of(thread, removed);
   workgroupBarrier();
   listed = sum_of(thread, listed);
-  let rest = mass - removed;
-  let error = mass * ROUNDING;
   let scale = weight(unit - largest);
-  let drowned = error * scale > TOLERANCE * (sum + max(rest, 0.0) * scale) || abs(rest) <= error;
+  let drowned = is_drowned(mass, removed, sum, scale);
   let all = listed == f32(row.seen);
-  let total = sum + rest * scale;
+  let total = sum + (mass - removed) * scale;
   for (var c = 0u; c < columns; c++) {
     workgroupBarrier();
     sums[thread] = output[c];

@@ -8,6 +8,8 @@
 
 // Whether the tokens are keys.
 override KEYS: bool = false;
+// Whether groups of queries are pieces of their order, rather than the integers themselves.
+override SPLIT: bool = false;
 
 const THREADS: u32 = 256;
 const BLOCK: u32 = 1024;
@@ -95,7 +97,7 @@ fn rank_of(list: u32, token: vec2u) -> u32 {
   return rank;
 }
 
-// Puts keys in order, and says where each is; puts queries into groups.
+// Puts tokens in order; says where each key is, and puts queries into groups.
 @compute @workgroup_size(256)
 fn place(
   @builtin(workgroup_id) id: vec3u,
@@ -112,10 +114,15 @@ fn place(
   }
   let token = sorted[list * tokens_at_most() + n];
   let rank = rank_of(list, token);
-  let own = list_of(slice, list % params.rounds);
+  let round = list % params.rounds;
   if KEYS {
-    lists[own + params.queries + rank] = token.y;
-    lists[own + params.queries + params.keys + token.y] = rank;
+    lists[keys_of(slice, round) + rank] = token.y;
+    lists[places_of(slice, round) + token.y] = rank;
+    return;
+  }
+  lists[queries_of(slice, round) + rank] = token.y;
+  if !SPLIT {
+    lists[groups_of(slice, round) + token.y] = token.x;
     return;
   }
   var group = 0u;
@@ -129,5 +136,5 @@ fn place(
       stop = middle;
     }
   }
-  lists[own + token.y] = group;
+  lists[groups_of(slice, round) + token.y] = group;
 }

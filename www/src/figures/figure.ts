@@ -1,8 +1,15 @@
+import type { Theme } from "../lib/colour.ts";
 import type { Question } from "../lib/request.ts";
-import type { State } from "../lib/state.ts";
+import type { Cell, State } from "../lib/state.ts";
 import type { Instance } from "../worker/analyse.ts";
 import type { HeadSource } from "../worker/protocol.ts";
 import type { BudgetData } from "./budget/data.ts";
+import type { CoverageData } from "./coverage/data.ts";
+import type { HeadsData } from "./heads/data.ts";
+import type { RobustPcaData } from "./robust-pca/data.ts";
+import type { ScalingData } from "./scaling/data.ts";
+import type { SeedsData } from "./seeds/data.ts";
+import type { SpectrumData } from "./spectrum/data.ts";
 
 /**
  * The figures below the maps. Each has a folder: `data.ts` is what it shows, `compute.ts` finds it in the worker, and
@@ -10,6 +17,12 @@ import type { BudgetData } from "./budget/data.ts";
  */
 export interface FigureData {
   budget: BudgetData;
+  spectrum: SpectrumData;
+  coverage: CoverageData;
+  "robust-pca": RobustPcaData;
+  heads: HeadsData;
+  scaling: ScalingData;
+  seeds: SeedsData;
 }
 
 export type FigureId = keyof FigureData;
@@ -20,6 +33,8 @@ export interface FigureRequest {
   question: Question;
   /** Every captured head of about a thousand tokens, for figures of them all. */
   captured: { preset: string; source: HeadSource }[];
+  /** The cell cursor, for figures of one query. */
+  cell: Cell | null;
 }
 
 /** What a computation in the worker has at hand. */
@@ -34,8 +49,11 @@ export interface Bench extends FigureRequest {
   step<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>;
 }
 
-/** Tells of everything found so far, and the share done. To wait for it lets other calls and a cancellation in. */
-export type Update<Data> = (data: Data, fraction: number) => Promise<void>;
+/**
+ * Tells of everything found so far, or null if nothing came to it, and the share done. To wait for it lets other calls
+ * and a cancellation in.
+ */
+export type Update<Data> = (data: Data | null, fraction: number) => Promise<void>;
 
 export type Compute<Data> = (bench: Bench, update: Update<Data>) => Promise<void>;
 
@@ -45,10 +63,20 @@ export interface Table {
   rows: readonly (readonly (string | number)[])[];
 }
 
+/** A line of the legend: a piece of a line, or a mark. */
+export interface LegendItem {
+  label: string;
+  colour: string;
+  dash?: string;
+  /** Of the line. */
+  width?: number;
+  symbol?: "circle" | "triangle" | "diamond";
+}
+
 export interface Drawing {
   /** Below each other. */
   charts: Element[];
-  legend: readonly { label: string; colour: string; dash?: string }[];
+  legend: readonly LegendItem[];
 }
 
 /** A figure as the page sees it. */
@@ -61,8 +89,10 @@ export interface Figure<Id extends FigureId> {
   key(state: State): string;
   /** Why there is none for this state, in a sentence. */
   reason?(state: State): string | null;
-  draw(data: FigureData[Id], width: number): Drawing;
+  draw(data: FigureData[Id], width: number, theme: Theme): Drawing;
   /** What can be read from it, in a sentence or two, for everyone and for those who cannot see it. */
   finding(data: FigureData[Id]): string;
   table(data: FigureData[Id]): Table;
+  /** What goes into a file of its numbers, if not all of the data. */
+  numbers?(data: FigureData[Id]): object;
 }

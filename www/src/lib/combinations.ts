@@ -1,4 +1,4 @@
-import type { FeaturesKind, SupportKind } from "./state.ts";
+import type { FeaturesKind, Replacement, SupportKind } from "./state.ts";
 
 export const SUPPORT_LABELS: Record<SupportKind, string> = {
   clusters: "Clusters, refined",
@@ -51,7 +51,29 @@ export function featuresReason(kind: FeaturesKind, causal: boolean, support: Sup
   if (kind === "landmarks" && support !== "clusters")
     return "stand for clusters: choose those as the support";
   if (!causal) return null;
-  if (kind === "favor-centred") return "the mean runs over the whole sequence, future included";
+  if (kind === "favor-centred") return "takes its mean over the whole sequence, future included";
   if (kind === "optimal") return "is tuned on the whole sequence, future included";
   return null;
+}
+
+interface Parts {
+  support: SupportKind;
+  features: FeaturesKind;
+}
+
+/** The nearest parts that this kind of head can have, and what was replaced. */
+export function nearestParts(parts: Parts, causal: boolean): { parts: Parts; replacements: Replacement[] } {
+  let { support, features } = parts;
+  const replacements: Replacement[] = [];
+  const noSupport = supportReason(support, causal);
+  if (noSupport) {
+    replacements.push({ what: "support", from: support, to: "window", reason: noSupport });
+    support = "window";
+  }
+  const noFeatures = featuresReason(features, causal, support);
+  if (noFeatures) {
+    replacements.push({ what: "features", from: features, to: "favor", reason: noFeatures });
+    features = "favor";
+  }
+  return { parts: { support, features }, replacements };
 }

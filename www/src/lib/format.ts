@@ -49,3 +49,9 @@ export function formatMilliseconds(milliseconds: number): string {
     ? `${formatNumber(milliseconds / 1000, 3)}\u00a0s`
     : `${formatNumber(milliseconds, milliseconds < 10 ? 2 : 3)}\u00a0ms`;
 }
+
+/** In powers of 1,024. */
+export function formatBytes(bytes: number): string {
+  const unit = Math.min(3, Math.max(0, Math.floor(Math.log2(bytes) / 10 + 1e-9)));
+  return `${formatTick(bytes / 1024 ** unit)}\u00a0${["bytes", "KiB", "MiB", "GiB"][unit]}`;
+}

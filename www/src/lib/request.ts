@@ -7,6 +7,10 @@ export type Question = Pick<State, "temperature" | "budget" | "split" | "support
 export const METHODS = ["sparse", "low-rank", "scatterbrain"] as const;
 export type MethodName = (typeof METHODS)[number];
 
+export function questionOf({ temperature, budget, split, support, features, seed }: Question): Question {
+  return { temperature, budget, split, support, features, seed };
+}
+
 /** Options that `decompose` and `sweep` have in common. */
 export function commonOptions(question: Question, head: Head) {
   const { q, k, v } = head;

@@ -74,10 +74,8 @@ export interface Maps<T> {
  */
 export function pictureScales(stats: Maps<Stats>, transform: Transform, span: Span): Maps<Scale> {
   const magnitude = magnitudeScale(stats.exact, transform);
-  const signed: Scale = { kind: "signed", transform, ...signedEnds(transform, magnitude.high) };
-  const own = ({ top }: Stats): Scale => {
-    return { kind: "signed", transform, ...signedEnds(transform, top ?? magnitude.high) };
-  };
+  const signed = signedScale(transform, magnitude.high);
+  const own = ({ top }: Stats) => signedScale(transform, top ?? magnitude.high);
   const negative = stats.lowRank.least < 0;
   if (span === "shared") {
     return { exact: magnitude, lowRank: negative ? signed : magnitude, sparse: signed, error: signed };
@@ -94,6 +92,11 @@ function magnitudeScale(stats: Stats, transform: Transform): Scale {
   const high = stats.top ?? 1;
   const bottom = Math.max(stats.bottom ?? 0, transform === "log" ? high * DECADES : 0);
   return { kind: "magnitude", transform, low: Math.min(bottom, high / LEAST_RATIO), high };
+}
+
+/** A signed scale with these ends. */
+export function signedScale(transform: Transform, high: number): Scale {
+  return { kind: "signed", transform, ...signedEnds(transform, high) };
 }
 
 /** Around zero a linear or square-root scale starts at zero; a logarithm cannot. */

@@ -1,10 +1,11 @@
 import type { Backend } from "./backend.ts";
 import { CLUSTER_SCALE, type ClusterParameters } from "./clusters.ts";
-import { featuresReason, supportReason } from "./combinations.ts";
+import { nearestParts } from "./combinations.ts";
 import type { HeadShape } from "./head.ts";
 import { OWN_ID, type OwnHead } from "./own.ts";
 import { CAPTURED, CLUSTERS_ID, DEFAULT_PRESET, presetById } from "./presets.ts";
 import type { Region } from "./region.ts";
+import type { Question } from "./request.ts";
 
 export const SUPPORTS = ["clusters", "window", "top-k", "lsh", "smyrf"] as const;
 export type SupportKind = (typeof SUPPORTS)[number];
@@ -27,6 +28,10 @@ export type Transform = (typeof TRANSFORMS)[number];
 export const SPANS = ["shared", "own"] as const;
 /** Whether the four colour scales hang together or each map has its own. */
 export type Span = (typeof SPANS)[number];
+
+/** The steps of the story, in order. In the address of the page: never rename. */
+export const STORY = ["matrix", "temperature", "sharp", "flat", "middle", "sum"] as const;
+export type StoryStep = (typeof STORY)[number];
 
 export interface Cell {
   query: number;
@@ -58,6 +63,10 @@ export interface State {
   cell: Cell | null;
   /** The part of the matrix that the maps show; null for all of it. */
   view: Region | null;
+  /** The step of the story that is told; null where the reader explores freely. */
+  step: StoryStep | null;
+  /** Settings that the same head is shown with besides, for comparison. */
+  pinned: Question | null;
 }
 
 export interface Range {
@@ -95,6 +104,8 @@ export const DEFAULTS: State = {
   span: "shared",
   cell: null,
   view: null,
+  step: null,
+  pinned: null,
 };
 
 /** A replacement that `reconcile` made, for the reader to see. */
@@ -105,28 +116,28 @@ export interface Replacement {
   reason: string;
 }
 
+/** A state that can be computed, and what had to be replaced for that. */
+export interface Reconciled {
+  state: State;
+  replacements: Replacement[];
+  /** In what is pinned. */
+  pinReplacements: Replacement[];
+}
+
 /**
  * Turns a state that cannot be computed (a causal head with a support that looks ahead) into the nearest one
  * that can, and says what it replaced.
  */
-export function reconcile(state: State): { state: State; replacements: Replacement[] } {
+export function reconcile(state: State): Reconciled {
   const causal = isCausal(state);
-  const replacements: Replacement[] = [];
-  const next = { ...state };
-  const support = supportReason(state.support, causal);
-  if (support) {
-    next.support = "window";
-    replacements.push({ what: "support", from: state.support, to: next.support, reason: support });
-  }
-  const features = featuresReason(state.features, causal, next.support);
-  if (features) {
-    next.features = "favor";
-    replacements.push({ what: "features", from: state.features, to: next.features, reason: features });
-  }
+  const { parts, replacements } = nearestParts(state, causal);
+  const next = { ...state, ...parts };
+  const pin = state.pinned && nearestParts(state.pinned, causal);
+  if (state.pinned && pin) next.pinned = { ...state.pinned, ...pin.parts };
   if (state.clusters.clusters > state.clusters.tokens) {
     next.clusters = { ...state.clusters, clusters: state.clusters.tokens };
   }
-  return { state: next, replacements };
+  return { state: next, replacements, pinReplacements: pin?.replacements ?? [] };
 }
 
 /** What the four maps depend on; two states with the same key have the same matrices. */

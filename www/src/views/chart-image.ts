@@ -1,5 +1,6 @@
 const XMLNS = "http://www.w3.org/2000/svg";
 const PNG_SCALE = 2;
+const MARGIN = 12;
 
 /** Charts below each other, and what their colours mean, in one file that needs no page around it. */
 export function chartSvg(
@@ -9,8 +10,8 @@ export function chartSvg(
   const svg = document.createElementNS(XMLNS, "svg");
   const { color, fontFamily } = getComputedStyle(document.body);
   const { backgroundColor } = getComputedStyle(document.documentElement);
-  let width = 0;
-  let height = 24;
+  const all = [...charts];
+  const width = Math.max(0, ...all.map((chart) => Number(chart.getAttribute("width"))));
   const add = (name: string, attributes: Record<string, string | number>, text = "") => {
     const node = document.createElementNS(XMLNS, name);
     for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
@@ -19,14 +20,19 @@ export function chartSvg(
     return node;
   };
   const background = add("rect", { fill: backgroundColor });
-  for (const [i, { label, colour }] of legend.entries()) {
-    add("text", { x: 12 + i * 130, y: 16, "font-size": 12, fill: colour }, label);
+  let [x, y] = [MARGIN, 16];
+  for (const { label, colour } of legend) {
+    // Where the page's font is not, a wider one stands for it.
+    const length = Math.max(...[fontFamily, "sans-serif"].map((font) => textWidth(label, `12px ${font}`)));
+    if (x > MARGIN && x + length > width) [x, y] = [MARGIN, y + 18];
+    add("text", { x, y, "font-size": 12, fill: colour }, label);
+    x += length + 20;
   }
-  for (const chart of charts) {
+  let height = y + 8;
+  for (const chart of all) {
     const copy = chart.cloneNode(true) as Element;
     copy.removeAttribute("aria-hidden");
     copy.setAttribute("y", String(height));
-    width = Math.max(width, Number(chart.getAttribute("width")));
     height += Number(chart.getAttribute("height"));
     svg.append(copy);
   }
@@ -36,6 +42,13 @@ export function chartSvg(
   background.setAttribute("width", String(width));
   background.setAttribute("height", String(height));
   return resolved(new XMLSerializer().serializeToString(svg));
+}
+
+function textWidth(text: string, font: string): number {
+  const context = new OffscreenCanvas(1, 1).getContext("2d");
+  if (!context) return 7 * text.length;
+  context.font = font;
+  return context.measureText(text).width;
 }
 
 /** The page's colours by their values: elsewhere its names mean nothing. */

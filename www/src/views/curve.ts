@@ -27,7 +27,7 @@ const ENTROPY_HEIGHT = 124;
 const TICKS = [0.01, 0.1, 1, 10, 100];
 const X = { type: "log", domain: [RANGES.temperature.min, RANGES.temperature.max] } as const;
 /** Where each is best. */
-const REGIMES: Record<MethodName, { name: string; fill: string }> = {
+export const REGIMES: Record<MethodName, { name: string; fill: string }> = {
   sparse: { name: "sparse", fill: "var(--regime-sparse)" },
   "low-rank": { name: "low rank", fill: "var(--regime-low-rank)" },
   scatterbrain: { name: "the sum", fill: "var(--regime-sum)" },
@@ -121,7 +121,8 @@ export class Curve {
   }
 
   #draw(): void {
-    if (this.#width === 0) return;
+    // Layouts that only last a moment, such as on the way to a printer, leave no room for a chart.
+    if (this.#width <= MARGIN.left + MARGIN.right) return;
     this.#charts.replaceChildren(this.#errorChart(), this.#entropyChart());
     for (const chart of this.#charts.children) chart.setAttribute("aria-hidden", "true");
     this.#plots.setAttribute("aria-label", this.#description());

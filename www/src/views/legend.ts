@@ -59,7 +59,7 @@ export class Legend {
 }
 
 /** Leaves out labels that would run into another; those nearest to the ends and the middle have precedence. */
-function spaced(ticks: readonly Tick[], width: number): Tick[] {
+export function spaced(ticks: readonly Tick[], width: number): Tick[] {
   const weight = ({ place }: Tick) => Math.min(place, 1 - place, Math.abs(place - 0.5));
   const kept: Tick[] = [];
   for (const tick of [...ticks].sort((a, b) => weight(a) - weight(b))) {

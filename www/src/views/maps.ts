@@ -1,8 +1,7 @@
-import { blockSize, crop, type Grid } from "../lib/aggregate.ts";
-import { Answers } from "../lib/answers.ts";
+import { blockSize, type Grid } from "../lib/aggregate.ts";
 import { cellAt, clampCell, type KeyPress, moveCell } from "../lib/cell.ts";
 import type { Theme } from "../lib/colour.ts";
-import { mapFileName, mapJsonStart } from "../lib/export.ts";
+import { mapFileName } from "../lib/export.ts";
 import { formatNumber } from "../lib/format.ts";
 import type { Poster } from "../lib/poster.ts";
 import { clampRegion, follow, isWhole, type Region, wholeRegion, zoomAbout, zoomKey } from "../lib/region.ts";
@@ -12,12 +11,21 @@ import { type Cell, DEFAULTS, type Span, type State, type Transform } from "../l
 import type { Stats } from "../lib/stats.ts";
 import type { Step } from "../lib/store.ts";
 import { element, oncePerFrame } from "./dom.ts";
-import { HeatMap } from "./heat-map.ts";
+import { HeatMap, type HeatMapEvents } from "./heat-map.ts";
 import { MAP_NAMES, MAP_TEXTS } from "./map-texts.ts";
+import { coarse, ShownPicture } from "./shown-picture.ts";
 import { ZoomBar } from "./zoom-bar.ts";
 
-/** What stands on the screen may stay for so many milliseconds while the worker has not answered. */
-const GRACE_MS = { grids: 80, entry: 150 };
+/** What pointer, keys and gestures do on a map. */
+export type MapCursor = Pick<HeatMapEvents, "onHover" | "onPick" | "onKey" | "view" | "onView">;
+
+/** How the maps are drawn, for another picture of the same head to be drawn alike. */
+export interface Drawing {
+  region: Region;
+  tokens: number;
+  scales: Four<Scale>;
+  theme: Theme;
+}
 
 /** What of an entry is to be said aloud. */
 export type Aloud = "numbers" | "explanation" | null;
@@ -34,27 +42,28 @@ export interface MapsEvents {
   onPick(cell: Cell): void;
   onView(view: Region | null, step: Step): void;
   onError(error: unknown): void;
-}
-
-/** A picture on the screen, and what the worker tells of it besides. */
-interface Shown {
-  picture: Picture;
-  /** What it was computed for. */
-  state: State;
-  source: PictureSource;
-  grids: Answers<{ region: Region; size: number }, Four<Grid>>;
-  entries: Answers<Cell, Entry>;
+  onDraw(drawing: Drawing): void;
+  /** Comes before the entry of the cell. */
+  onCell(cell: Cell | null): void;
 }
 
 /** The four maps: one picture, one cursor, colour scales that belong together. */
 export class Maps {
+  /** For the maps of another picture, which share cursor and view. */
+  readonly cursor: MapCursor = {
+    onHover: (place) => this.#setHover(place && this.#cellAt(place)),
+    onPick: (place) => this.#pick(this.#cellAt(place), true),
+    onKey: (press) => this.#press(press),
+    view: () => ({ region: this.#region(), tokens: this.#tokens() }),
+    onView: (region, step) => this.#changeView(region, step),
+  };
   readonly #root: HTMLElement;
   readonly #maps: Four<HeatMap>;
   readonly #events: MapsEvents;
   readonly #aggregation: HTMLElement;
   readonly #bar: ZoomBar;
   readonly #redraw = oncePerFrame(() => this.#draw());
-  #shown: Shown | null = null;
+  #shown: ShownPicture | null = null;
   #poster: Poster | null = null;
   #computing = false;
   #theme: Theme = "light";
@@ -71,11 +80,7 @@ export class Maps {
     this.#aggregation = aggregation;
     const heatMap = (name: keyof Four<unknown>) =>
       new HeatMap(MAP_TEXTS[name], {
-        onHover: (place) => this.#setHover(place && this.#cellAt(place)),
-        onPick: (place) => this.#pick(this.#cellAt(place), true),
-        onKey: (press) => this.#press(press),
-        view: () => ({ region: this.#region(), tokens: this.#tokens() }),
-        onView: (region, step) => this.#changeView(region, step),
+        ...this.cursor,
         onData: () => this.#data(name),
         imageName: () => this.#fileName(name, "png"),
         onResize: this.#redraw,
@@ -123,25 +128,11 @@ export class Maps {
   /** `state`: what the picture was computed for. */
   showPicture(picture: Picture, state: State, source: PictureSource): void {
     this.cancel();
-    const onError = (error: unknown) => this.#events.onError(error);
-    const events = { onChange: this.#redraw, onError };
-    const grids: Shown["grids"] = new Answers(
-      ({ region, size }, signal) => source.grids(region, size, signal),
-      GRACE_MS.grids,
-      events,
-    );
-    const entries: Shown["entries"] = new Answers(
-      (cell, signal) => source.entry(cell, signal),
-      GRACE_MS.entry,
-      {
-        onChange: () => this.#showCell(),
-        onError,
-      },
-    );
-    const { view, entry } = picture;
-    if (view) grids.tell({ region: view.region, size: view.size }, view.grids);
-    entries.tell({ query: entry.query, key: entry.key }, entry);
-    this.#shown = { picture, state, source, grids, entries };
+    this.#shown = new ShownPicture(picture, state, source, {
+      onGrids: this.#redraw,
+      onEntry: () => this.#showCell(),
+      onError: (error) => this.#events.onError(error),
+    });
     this.#poster = null;
     this.#root.classList.remove("example");
     this.#redraw();
@@ -149,8 +140,7 @@ export class Maps {
 
   /** Ends what is being asked about the picture. */
   cancel(): void {
-    this.#shown?.grids.cancel();
-    this.#shown?.entries.cancel();
+    this.#shown?.cancel();
   }
 
   setColours(theme: Theme, transform: Transform, span: Span): void {
@@ -158,7 +148,8 @@ export class Maps {
     this.#theme = theme;
     this.#transform = transform;
     this.#span = span;
-    this.#redraw();
+    // At once: what goes to a printer does not wait for a frame.
+    this.#draw();
   }
 
   setCell(cell: Cell | null): void {
@@ -170,7 +161,7 @@ export class Maps {
     if (view === this.#view) return;
     this.#view = view;
     // Asked for now, it may be there when the frame is drawn.
-    if (this.#shown) this.#grids(this.#shown);
+    this.#grids();
     this.#redraw();
   }
 
@@ -178,16 +169,16 @@ export class Maps {
     if (this.#maps.exact.resolution === 0) return;
     const [region, tokens] = [this.#region(), this.#tokens()];
     if (this.#shown) {
-      const { picture, grids } = this.#shown;
-      const fine = this.#grids(this.#shown);
+      const shown = this.#shown;
+      const fine = this.#grids();
       // What is on the screen is better than a flicker.
-      if (!fine && !grids.late) return;
+      if (!fine && !shown.drawingLate) return;
       // Colours mean the same in every view: they are those of the whole matrices.
-      const { stats } = picture.grids;
+      const { stats, ...whole } = shown.picture.grids;
       const scales = pictureScales(stats, this.#transform, this.#span);
-      this.#paint(fine ?? coarse(picture.grids, region, tokens), scales, stats);
+      this.#paint(fine ?? coarse(whole, region, tokens), scales, stats);
       if (fine) this.#aggregation.textContent = this.#aggregationText(region);
-      else if (grids.waiting) this.#aggregation.textContent = "Coarse until this part is computed.";
+      else if (shown.drawing) this.#aggregation.textContent = "Coarse until this part is computed.";
       else this.#aggregation.textContent = "Coarse: this part was not computed. Move or zoom to try again.";
     } else if (this.#poster) {
       const { grids, scales } = this.#poster;
@@ -200,13 +191,8 @@ export class Maps {
   }
 
   /** Of what is in view; null until the worker has answered. */
-  #grids({ picture, grids }: Shown): Four<Grid> | null {
-    const region = this.#region();
-    // When the page moves by parts of a pixel, maps may grow or shrink by one: nothing to compute a picture for.
-    const { resolution } = this.#maps.exact;
-    const size = Math.abs(resolution - picture.grids.size) <= 1 ? picture.grids.size : resolution;
-    const atHand = isWhole(region, picture.tokens) && size === picture.grids.size;
-    const found = atHand ? picture.grids : grids.get({ region, size });
+  #grids(): Four<Grid> | null {
+    const found = this.#shown?.grids(this.#region(), this.#maps.exact.resolution) ?? null;
     this.#showBusy();
     return found;
   }
@@ -218,21 +204,20 @@ export class Maps {
   }
 
   #showBusy(): void {
-    const busy = this.#computing || (this.#shown?.grids.waiting ?? false);
+    const busy = this.#computing || (this.#shown?.drawing ?? false);
     this.#root.setAttribute("aria-busy", String(busy));
   }
 
   #paint(grids: Four<Grid>, scales: Four<Scale>, stats: Four<Stats>): void {
     for (const name of MAP_NAMES) this.#maps[name].draw(grids[name], scales[name], stats[name], this.#theme);
+    this.#events.onDraw({ region: this.#region(), tokens: this.#tokens(), scales, theme: this.#theme });
   }
 
   async #data(map: keyof Four<unknown>) {
     if (!this.#shown) return null;
-    const { picture, state, source } = this.#shown;
-    const region = this.#region();
     const name = this.#fileName(map, "json");
     try {
-      return { name, content: await source.json(mapJsonStart(picture, state, map, region), map, region) };
+      return { name, content: await this.#shown.json(map, this.#region()) };
     } catch (error) {
       this.#events.onError(error);
       return null;
@@ -311,11 +296,12 @@ export class Maps {
   #showCell(): void {
     const cell = this.#cell();
     for (const name of MAP_NAMES) this.#maps[name].showCell(cell, this.#region());
-    const entries = this.#shown?.entries;
-    const entry = (cell && entries?.get(cell)) ?? null;
-    this.#events.onReading(entries?.waiting ?? false);
+    this.#events.onCell(cell);
+    const shown = this.#shown;
+    const entry = (cell && shown?.entry(cell)) ?? null;
+    this.#events.onReading(shown?.reading ?? false);
     // A moment later there is one.
-    if (entries?.waiting && !entries.late) return;
+    if (shown?.reading && !shown.readingLate) return;
     for (const name of MAP_NAMES) {
       if (!entry) this.#maps[name].showValue("", null);
       else if (entry.masked) this.#maps[name].showValue("future", null);
@@ -324,10 +310,4 @@ export class Maps {
     this.#events.onEntry(entry, this.#hover === null, this.#aloud);
     if (entry) this.#aloud = null;
   }
-}
-
-/** What a picture or a poster has of a region without asking anyone. */
-function coarse({ exact, lowRank, sparse, error }: Four<Grid>, region: Region, tokens: number): Four<Grid> {
-  const part = (grid: Grid) => (isWhole(region, tokens) ? grid : crop(grid, region, tokens));
-  return { exact: part(exact), lowRank: part(lowRank), sparse: part(sparse), error: part(error) };
 }

@@ -28,8 +28,11 @@ export class Readout {
     this.#root.setAttribute("aria-busy", String(reading));
   }
 
-  /** `aloud`: the reader moved the cursor by keys or click, and wants to hear where it is; or where the entry comes from. */
-  show(entry: Entry | null, aloud: Aloud): void {
+  /**
+   * `aloud`: the reader moved the cursor by keys or click, and wants to hear where it is; or where the entry comes
+   * from. `pinned` gives the entry of the settings that are compared with.
+   */
+  show(entry: Entry | null, aloud: Aloud, pinned: () => Entry | null): void {
     if (!entry) {
       this.#root.replaceChildren(element("span", { class: "term" }, this.#waiting));
       return;
@@ -59,13 +62,14 @@ export class Readout {
       element("span", { class: "hint for-mouse" }, "Click a map: arrow keys move, + and − or the wheel zoom"),
       element("span", { class: "hint for-touch" }, "Tap a map to read an entry, pinch to zoom"),
     );
-    if (aloud === "numbers" || (aloud && entry.masked)) this.#speak(sentence(entry));
-    else if (aloud) this.#speak(explanationSentence(entry));
+    if (aloud === "numbers" || (aloud && entry.masked)) this.#speak(sentence(entry), pinned);
+    else if (aloud) this.#speak(explanationSentence(entry), pinned);
   }
 
-  #speak(text: string): void {
+  #speak(sentence: string, pinned: () => Entry | null): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
+      const text = sentence + pinnedSentence(pinned());
       if (text === this.#spoken) return;
       this.#spoken = text;
       this.#live.textContent = text;
@@ -75,10 +79,16 @@ export class Readout {
 
 function sentence(entry: Entry): string {
   const where = `Query ${entry.query}, key ${entry.key}`;
-  if (entry.masked) return `${where}: in the future, no entry.`;
-  const { exact, lowRank, sparse, approximation, error, inSupport } = entry;
+  return entry.masked ? `${where}: in the future, no entry.` : `${where}, ${weightsOf(entry)}`;
+}
+
+function pinnedSentence(entry: Entry | null): string {
+  return entry && !entry.masked ? ` In B, the pinned settings, ${weightsOf(entry)}` : "";
+}
+
+function weightsOf({ exact, lowRank, sparse, approximation, error, inSupport }: Entry): string {
   return (
-    `${where}, ${inSupport ? "in" : "not in"} the support: exact ${formatNumber(exact)}, ` +
+    `${inSupport ? "in" : "not in"} the support: exact ${formatNumber(exact)}, ` +
     `low rank ${formatNumber(lowRank)}, sparse ${formatNumber(sparse)}, ` +
     `approximation ${formatNumber(approximation)}, error ${formatNumber(error)}.`
   );

@@ -3,6 +3,7 @@ import { byId } from "./dom.ts";
 
 const STORAGE_KEY = "scatterbrain-theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
+const paper = matchMedia("print");
 
 /** The theme switch: the system's theme unless the reader chose one, which is remembered on this device. */
 export class ThemeSwitch {
@@ -15,10 +16,11 @@ export class ThemeSwitch {
       input.checked = input.value === (document.documentElement.dataset.theme ?? "system");
       input.addEventListener("change", () => this.#choose(input.value));
     }
-    system.addEventListener("change", () => onChange(this.theme));
+    for (const media of [system, paper]) media.addEventListener("change", () => onChange(this.theme));
   }
 
   get theme(): Theme {
+    if (paper.matches) return "light";
     const chosen = document.documentElement.dataset.theme;
     if (chosen === "light" || chosen === "dark") return chosen;
     return system.matches ? "dark" : "light";

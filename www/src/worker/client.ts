@@ -139,10 +139,10 @@ export class EngineClient {
     figure: Id,
     request: FigureRequest,
     signal: AbortSignal,
-    onUpdate: (data: FigureData[Id], fraction: number) => void,
+    onUpdate: (data: FigureData[Id] | null, fraction: number) => void,
   ): Promise<void> {
     return this.#call((remote, id, alive) => {
-      const told = proxy(async (data: FigureData[Id], fraction: number) => {
+      const told = proxy(async (data: FigureData[Id] | null, fraction: number) => {
         alive();
         if (!signal.aborted) onUpdate(data, fraction);
       });

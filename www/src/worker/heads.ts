@@ -66,7 +66,9 @@ async function download(
   signal: AbortSignal,
   onProgress: (fraction: number) => void,
 ): Promise<ArrayBuffer> {
-  const response = await fetch(url, { signal });
+  const response = await fetch(url, { signal }).catch((error) => {
+    throw signal.aborted ? error : new Error("The head could not be loaded: its server cannot be reached.");
+  });
   if (!response.ok) throw new Error(`The head could not be loaded: the server answered ${response.status}.`);
   const total = Number(response.headers.get("content-length"));
   if (!response.body || !(total > 0)) return response.arrayBuffer();

@@ -67,12 +67,12 @@ export interface Engine {
     temperatures: number[],
     onPoint: (point: CurvePoint) => void,
   ): Promise<void>;
-  /** The numbers of a figure; `onUpdate` gets all that is known so far, and the share done. */
+  /** The numbers of a figure; `onUpdate` gets all that is known so far, null for nothing new, and the share done. */
   figure<Id extends FigureId>(
     id: number,
     figure: Id,
     request: FigureRequest,
-    onUpdate: (data: FigureData[Id], fraction: number) => Promise<void>,
+    onUpdate: (data: FigureData[Id] | null, fraction: number) => Promise<void>,
   ): Promise<void>;
   /** Ends a call that still runs; it rejects with code `Aborted`. Unknown ids are ignored. */
   abort(id: number): void;

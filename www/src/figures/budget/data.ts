@@ -8,6 +8,8 @@ export const LINES = [
   "clusters",
   "top-k",
   "top-k and features",
+  "best low rank",
+  "top-k and best low rank",
 ] as const;
 export type Line = (typeof LINES)[number];
 
