@@ -165,6 +165,18 @@ test("stats say how the call ran", async () => {
   assert(phases.length > 0 && phases.every((milliseconds) => milliseconds >= 0));
 });
 
+test("decompose takes apart the rows that are asked for", async () => {
+  const call = { ...tensors({ queries: 12, keys: 20, dim: 8, valueDim: 2 }), causal: true, budget: 0.5 };
+  const options = { ...call, support: { kind: "window" }, features: { kind: "favor" } };
+  const whole = await sb.decompose(options);
+  const view = await sb.decompose({ ...options, rows: [5, 9] });
+  assert.deepEqual([view.queries, view.keys], [4, 20]);
+  for (const name of ["exact", "lowRank", "sparse", "approximation", "support"]) {
+    assert.deepEqual(view[name], whole[name].slice(5 * 20, 9 * 20), name);
+  }
+  assert.deepEqual(view.logNormalizer, whole.logNormalizer.slice(5, 9));
+});
+
 test("decompose takes the matrix apart", async () => {
   const call = { ...tensors({ queries: 12, keys: 20, dim: 8, valueDim: 2 }), temperature: 0.5 };
   const support = everyRow(12, 5);

@@ -280,7 +280,8 @@ table("decompose", oneHead, [
   ["rows beyond the queries", { rows: [0, 7] }, "InvalidOption", "rows: [0, 7],", "6"],
 ]);
 
-test("attention: rows are decompose's", () => refuses(sb.attention({ ...good, rows: [0, 1] }), "InvalidOption", "rows"));
+test("attention: rows are decompose's", () =>
+  refuses(sb.attention({ ...good, rows: [0, 1] }), "InvalidOption", "rows"));
 
 const sweep = { ...oneHead, temperatures: [1], methods: ["exact"] };
 table("sweep", sweep, [

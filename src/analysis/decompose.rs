@@ -5,7 +5,7 @@ use std::ops::{Deref, Range};
 use web_time::Instant;
 
 use crate::analysis::RelativeError;
-use crate::attention::{BLOCK, Exact, Head, Inputs, LowRank, LowRankRow, Rest, RowResult, RowStats, Scratch, Stats};
+use crate::attention::{BLOCK, Exact, Head, Inputs, LowRank, Rest, RowResult, RowStats, Scratch, Stats};
 use crate::attention::{Clock, Clustered, ClusteredRow, DenseKeys, Phase};
 use crate::error::{Error, Result};
 use crate::memory;
@@ -62,7 +62,6 @@ pub struct Decompose<D> {
     milliseconds: f64,
     scratch: Scratch,
     rows: Rows,
-    dense_keys: Option<DenseKeys>,
     matrices: Matrices,
 }
 
@@ -72,6 +71,7 @@ struct Parts {
     /// `None`: exact attention.
     support: Option<Support>,
     low_rank: Option<LowRank>,
+    dense_keys: Option<DenseKeys>,
     /// In place of both.
     clustered: Option<Clustered>,
 }
@@ -131,14 +131,15 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
         // More than can be counted is more than there is.
         let entries = count.saturating_mul(shape.keys);
         let matrix = || memory::zeros("a matrix of queries x keys", entries);
+        let normalizers = vec![f64::NEG_INFINITY; count];
         let matrices = Matrices {
             exact: matrix()?,
             low_rank: matrix()?,
             sparse: matrix()?,
             approximation: matrix()?,
             support: memory::filled("the support mask", entries, 0)?,
-            log_normalizer: vec![f64::NEG_INFINITY; count],
-            exact_log_normalizer: vec![f64::NEG_INFINITY; count],
+            log_normalizer: normalizers.clone(),
+            exact_log_normalizer: normalizers,
         };
         Ok(Decompose {
             // A sequence without keys has nothing to compute.
@@ -154,7 +155,6 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
             milliseconds: 0.0,
             scratch: Scratch::default(),
             rows: Rows::default(),
-            dense_keys: None,
             matrices,
         })
     }
@@ -207,7 +207,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
             stats: Stats {
                 milliseconds,
                 support_entries,
-                peak_bytes: plan.peak_bytes() + 17 * count as u64 * keys as u64 + DenseKeys::bytes(&plan),
+                peak_bytes: plan.peak_bytes() + 17 * count as u64 * keys as u64,
                 phases,
                 ..Stats::of(&plan, &plan.whole(), clusters)
             },
@@ -219,33 +219,32 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
         let head = self.inputs.head(plan, 0)?;
         let walk = plan.cluster_walk();
         let clustered = walk.map(|(budget, to_keys)| Clustered::new(plan, &head, budget, to_keys)).transpose()?;
+        // No lag: the picture shows the low-rank part on the support too.
+        let low_rank =
+            plan.feature_map().map(|map| LowRank::new(map, plan, &head, None, &mut Clock::new())).transpose()?;
         Ok(Parts {
             exact: Exact::new(&head)?,
             support: if walk.is_some() { None } else { Support::new(plan, &head, &self.inputs.q, &mut Clock::new())? },
-            // No lag: the picture shows the low-rank part on the support too.
-            low_rank: plan
-                .feature_map()
-                .map(|map| LowRank::new(map, plan, &head, None, &mut Clock::new()))
-                .transpose()?,
+            dense_keys: low_rank.as_ref().map(LowRank::dense_keys).transpose()?,
+            low_rank,
             clustered: clustered.map(|clustered| clustered.with_values(&head)),
             head,
         })
     }
 
     fn compute(&mut self, parts: &mut Parts, block: Range<usize>) -> Result<()> {
-        let Parts { head, exact, support, low_rank, clustered } = parts;
+        let Parts { head, exact, support, low_rank, dense_keys, clustered } = parts;
         let dim = head.value_dim;
         let mut exact_output = vec![0.0; block.len() * dim];
-        let stats = exact.rows_with_stats(head, block.clone(), &mut exact_output);
-        let mut logits = vec![0.0; LANES * head.keys];
-        let mut entries = logits.clone();
+        let mut logits = vec![0.0; block.len() * head.keys];
+        let stats = exact.rows_with_stats(head, block.clone(), &mut logits, &mut exact_output);
+        let mut entries = vec![0.0; LANES * head.keys];
         let mut output = vec![0.0; dim];
         for first in block.clone().step_by(LANES) {
             let last = block.end.min(first + LANES);
-            exact.logits(head, first..last, &mut logits);
             let low_rank_rows = low_rank.as_mut().map(|part| part.rows(head, first, last, &mut Clock::new()));
-            if let Some((part, rows)) = low_rank.as_ref().zip(low_rank_rows.as_ref()) {
-                part.all_entries(head, first, rows, &mut self.dense_keys, &mut entries)?;
+            if let (Some(part), Some(rows), Some(dense)) = (&*low_rank, &low_rank_rows, &mut *dense_keys) {
+                part.all_entries(head, first, rows, dense, &mut entries);
             }
             if let Some(support) = support {
                 support.rows(&self.plan, head, first..last, &mut self.rows)?;
@@ -255,7 +254,7 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
                 let (n, lane) = (query - block.start, query - first);
                 let row = RowInputs {
                     index: query - self.queries.start,
-                    logits: &logits[lane * head.keys..][..head.visible(query)],
+                    logits: &logits[n * head.keys..][..head.visible(query)],
                     stats: stats[n],
                 };
                 self.entropy += row.stats.entropy;
@@ -269,8 +268,9 @@ impl<D: Deref<Target = [f32]>> Decompose<D> {
                     let low_rank = low_rank.as_ref().zip(low_rank_rows.as_ref().map(|rows| &rows[lane]));
                     let keys = self.rows.row(lane);
                     let result = self.scratch.row(head, query, keys, low_rank, &mut output);
-                    let low_rank = low_rank.map(|(_, own)| (own, &entries[lane * head.keys..]));
-                    self.matrices.estimate(&row, self.plan.shape.keys, keys, low_rank, result);
+                    let low_rank = low_rank.map(|(_, own)| own.log_scale);
+                    let entries = &entries[lane * head.keys..];
+                    self.matrices.estimate(&row, self.plan.shape.keys, keys, low_rank, entries, result);
                 } else {
                     output.copy_from_slice(exact_row);
                     self.support_entries += row.logits.len() as u64;
@@ -328,13 +328,15 @@ impl Matrices {
         range
     }
 
-    /// A row of an estimator with support `support`, this low-rank part and its entries.
+    /// A row of an estimator with support `support`, and with the entries of the low-rank part in units of its scale, whose
+    /// logarithm is `low_rank`.
     fn estimate(
         &mut self,
         row: &RowInputs,
         keys: usize,
         support: &[u32],
-        low_rank: Option<(&LowRankRow, &[f32])>,
+        low_rank: Option<f64>,
+        entries: &[f32],
         result: RowResult,
     ) {
         let range = self.exact_row(row, keys);
@@ -342,8 +344,8 @@ impl Matrices {
         let visible = range.len();
         let low = &mut self.low_rank[range.clone()];
         match low_rank {
-            Some((own, entries)) if result.rest == Rest::LowRank || support.len() == visible => {
-                let factor = (own.log_scale - result.log_normalizer).exp().min(f64::MAX);
+            Some(log_scale) if result.rest == Rest::LowRank || support.len() == visible => {
+                let factor = (log_scale - result.log_normalizer).exp().min(f64::MAX);
                 let limit = f64::from(f32::MAX);
                 low.iter_mut()
                     .zip(entries)

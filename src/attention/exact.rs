@@ -50,15 +50,22 @@ impl Exact {
     /// Writes the rows of `queries` to `out` `[queries, value_dim]`: at most [`BLOCK`] of them. O(queries · keys ·
     /// (dim + value_dim)).
     pub fn rows(&self, head: &Head, queries: Range<usize>, out: &mut [f32]) {
-        let lanes = self.pass::<false>(head, queries);
+        let lanes = self.pass::<false>(head, queries, &mut []);
         for (n, out) in out.chunks_exact_mut(head.value_dim).enumerate() {
             lanes[n / LANES].write(n % LANES, out);
         }
     }
 
-    /// As [`rows`](Self::rows), with the statistics of each row.
-    pub fn rows_with_stats(&self, head: &Head, queries: Range<usize>, out: &mut [f32]) -> Vec<RowStats> {
-        let lanes = self.pass::<true>(head, queries);
+    /// As [`rows`](Self::rows), with the statistics of each row, and its logits with the keys that it sees in `logits`
+    /// `[queries, keys]` unless that is empty.
+    pub fn rows_with_stats(
+        &self,
+        head: &Head,
+        queries: Range<usize>,
+        logits: &mut [f32],
+        out: &mut [f32],
+    ) -> Vec<RowStats> {
+        let lanes = self.pass::<true>(head, queries, logits);
         let rows = out.chunks_exact_mut(head.value_dim).enumerate();
         rows.map(|(n, out)| {
             lanes[n / LANES].write(n % LANES, out);
@@ -73,14 +80,15 @@ impl Exact {
         all_products(&self.keys, &lanes.queries, &mut out[..queries.len() * head.keys]);
     }
 
-    fn pass<const STATS: bool>(&self, head: &Head, queries: Range<usize>) -> Vec<Lane16> {
+    fn pass<const STATS: bool>(&self, head: &Head, queries: Range<usize>, kept: &mut [f32]) -> Vec<Lane16> {
         debug_assert!(queries.len() <= BLOCK);
         let mut lanes: Vec<Lane16> = queries.clone().step_by(LANES).map(|first| Lane16::new(head, first)).collect();
         let mut logits = [[0.0; LANES]; TILE];
         let visible = head.visible(queries.end - 1);
         for start in (0..visible).step_by(TILE) {
-            for lane in &mut lanes {
-                lane.attend::<STATS>(head, &self.keys, start..visible.min(start + TILE), &mut logits);
+            for (n, lane) in lanes.iter_mut().enumerate() {
+                let kept = kept.get_mut(n * LANES * head.keys..).unwrap_or_default();
+                lane.attend::<STATS>(head, &self.keys, start..visible.min(start + TILE), &mut logits, kept);
             }
         }
         lanes
@@ -108,13 +116,15 @@ impl Lane16 {
         }
     }
 
-    /// Takes in a tile of keys, as far as any of these queries sees it. What `logits` holds does not matter.
+    /// Takes in a tile of keys, as far as any of these queries sees it. What `logits` holds does not matter; it is copied to as
+    /// many rows as `kept` `[queries, keys]` has.
     fn attend<const STATS: bool>(
         &mut self,
         head: &Head,
         keys: &Panels,
         tile: Range<usize>,
         logits: &mut [Lanes; TILE],
+        kept: &mut [f32],
     ) {
         let tile = tile.start..tile.end.min(head.visible(self.first + LANES - 1));
         if tile.is_empty() {
@@ -124,6 +134,11 @@ impl Lane16 {
             product(keys.panel(p), &self.queries, logits, false);
         }
         let logits = &mut logits[..tile.len()];
+        if STATS {
+            for (lane, row) in kept.chunks_exact_mut(head.keys).take(LANES).enumerate() {
+                row[tile.clone()].iter_mut().zip(&*logits).for_each(|(out, lanes)| *out = lanes[lane]);
+            }
+        }
         for key in head.visible(self.first).max(tile.start)..tile.end {
             // Only the first queries of the 16 do not see it yet.
             let blind = (0..LANES).take_while(|lane| key >= head.visible(self.first + lane)).count();

@@ -31,22 +31,13 @@ pub(crate) struct LowRankRow {
     pub key_scale: Vec<f32>,
 }
 
-/// Features of all keys as `all_entries` needs them, made at the first rows.
+/// Features of all keys as `all_entries` needs them.
 pub(crate) struct DenseKeys {
     /// `[features, keys]`; causal `[keys, features]`.
     pub keys: Panels,
     /// Causal only: the logarithms of the scales, and how many keys each panel has in units of them.
     pub scale: Vec<f32>,
     pub done: Vec<usize>,
-}
-
-pub(super) const DENSE_KEYS: &str = "features of all keys";
-
-impl DenseKeys {
-    /// Scratch bytes of a plan.
-    pub fn bytes(plan: &Plan) -> u64 {
-        Panels::bytes(plan.shape.keys, plan.feature_count())
-    }
 }
 
 /// All rows see all keys: one state, read by every query.
@@ -118,21 +109,7 @@ impl LowRank {
 
     /// Entries of consecutive rows from `first` on, at most 16, at all keys that they see: into `out` `[16, keys]`. Rows
     /// must come in ascending order.
-    pub fn all_entries(
-        &self,
-        head: &Head,
-        first: usize,
-        rows: &[LowRankRow],
-        dense: &mut Option<DenseKeys>,
-        out: &mut [f32],
-    ) -> Result<()> {
-        let dense = match dense {
-            Some(dense) => dense,
-            None => dense.insert(match self {
-                LowRank::Whole(whole) => whole.dense_keys()?,
-                LowRank::Prefix(prefix) => prefix.dense_keys()?,
-            }),
-        };
+    pub fn all_entries(&self, head: &Head, first: usize, rows: &[LowRankRow], dense: &mut DenseKeys, out: &mut [f32]) {
         match self {
             LowRank::Whole(_) => {
                 let mut columns = vec![[0.0; LANES]; dense.keys.rows()];
@@ -147,7 +124,14 @@ impl LowRank {
                 }
             }
         }
-        Ok(())
+    }
+
+    /// What `all_entries` needs.
+    pub fn dense_keys(&self) -> Result<DenseKeys> {
+        match self {
+            LowRank::Whole(whole) => whole.dense_keys(),
+            LowRank::Prefix(prefix) => prefix.dense_keys(),
+        }
     }
 
     /// Scratch bytes of this part of a plan.
@@ -185,7 +169,7 @@ impl Whole {
     /// The key features, transposed.
     fn dense_keys(&self) -> Result<DenseKeys> {
         let panels = &self.keys.panels;
-        let mut keys = Panels::zeros(DENSE_KEYS, panels.count() * LANES, panels.rows())?;
+        let mut keys = Panels::zeros("low-rank state", panels.count() * LANES, panels.rows())?;
         for p in 0..panels.count() {
             keys.put_columns(p * LANES..(p + 1) * LANES, panels.panel(p));
         }

@@ -20,7 +20,7 @@ pub(crate) use exact::{BLOCK, Exact, RowStats};
 #[cfg(feature = "webgpu")]
 pub(crate) use head::V_LIMIT;
 pub(crate) use head::{Head, saturate};
-pub(crate) use low_rank::{DenseKeys, LowRank, LowRankRow};
+pub(crate) use low_rank::{DenseKeys, LowRank};
 pub use part::Part;
 pub(crate) use rows::{Rest, RowResult, Scratch};
 pub(crate) use run::Engine;

@@ -5,7 +5,7 @@
 //! summed is scaled down. With a window as the support the state follows at the window's distance and is
 //! the complement itself: nothing has to be subtracted.
 
-use crate::attention::low_rank::{DENSE_KEYS, DenseKeys, LowRankRow};
+use crate::attention::low_rank::{DenseKeys, LowRankRow};
 use crate::attention::{Head, saturate};
 use crate::error::Result;
 use crate::features::{FeatureMap, scale_values};
@@ -141,7 +141,7 @@ impl Prefix {
 
     /// Room for the features of all keys.
     pub fn dense_keys(&self) -> Result<DenseKeys> {
-        let keys = Panels::zeros(DENSE_KEYS, self.keys.rows(), self.keys.cols())?;
+        let keys = Panels::zeros("low-rank state", self.keys.rows(), self.keys.cols())?;
         Ok(DenseKeys { keys, scale: self.log_scale.clone(), done: vec![0; self.keys.count()] })
     }
 

@@ -351,7 +351,7 @@ impl Engine {
             Estimator::Exact(exact) => {
                 match &mut self.entropy {
                     Some(total) => {
-                        let rows = exact.rows_with_stats(head, block.clone(), output);
+                        let rows = exact.rows_with_stats(head, block.clone(), &mut [], output);
                         *total += rows.iter().map(|row| row.entropy).sum::<f64>();
                     }
                     None => exact.rows(head, block.clone(), output),

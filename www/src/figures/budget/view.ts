@@ -4,6 +4,7 @@ import { curveKey } from "../../lib/state.ts";
 import { logTicks } from "../../lib/ticks.ts";
 import { METHOD_TEXTS } from "../../views/summary.ts";
 import { axisX, axisY, markedLine, plotDefaults, title } from "../chart.ts";
+import { tooLarge } from "../dense.ts";
 import type { Figure } from "../figure.ts";
 import { type BudgetData, LINES, type Line } from "./data.ts";
 
@@ -39,6 +40,8 @@ export const budgetFigure: Figure<"budget"> = {
     "a term, and has its rows as they come, without a normaliser; beyond 128 terms it would take too long. The package’s " +
     "own choice, clusters with landmarks, is there to compare. Takes some 10 seconds for 1,000 tokens.",
   key: (state) => JSON.stringify([curveKey({ ...state, budget: 1 }), state.temperature]),
+
+  reason: tooLarge,
 
   draw({ points }, width) {
     const lines = LINES.filter((line) => points.some(({ errors }) => errors[line] !== undefined));

@@ -2,6 +2,7 @@ import * as Plot from "@observablehq/plot";
 import { formatCount, formatNumber, formatPercent } from "../../lib/format.ts";
 import { pictureKey } from "../../lib/state.ts";
 import { axisX, axisY, plotDefaults, title } from "../chart.ts";
+import { tooLarge } from "../dense.ts";
 import type { Figure } from "../figure.ts";
 import { CHOICES, type Choice, type CoverageData } from "./data.ts";
 
@@ -23,6 +24,8 @@ export const coverageFigure: Figure<"coverage"> = {
     "keeps exactly? Queries are sorted by that share, worst first. The largest entries, as many for each query, are the " +
     "best support there could be; as many at random hold their share of the keys.",
   key: pictureKey,
+
+  reason: tooLarge,
 
   draw({ shares }, width) {
     const points = CHOICES.flatMap((choice) =>

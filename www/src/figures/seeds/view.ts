@@ -4,6 +4,7 @@ import { formatCount, formatNumber, formatTick } from "../../lib/format.ts";
 import { pictureKey } from "../../lib/state.ts";
 import { logTicks } from "../../lib/ticks.ts";
 import { axisX, axisY, markedLine, plotDefaults, title } from "../chart.ts";
+import { tooLarge } from "../dense.ts";
 import type { Figure } from "../figure.ts";
 import { median, powerLaw } from "../fit.ts";
 import { type Entry, SEEDS, type SeedsData } from "./data.ts";
@@ -35,10 +36,10 @@ export const seedsFigure: Figure<"seeds"> = {
     "as shares of the exact entry’s square. The package’s are orthogonal in blocks, which is somewhat better. Some seconds.",
   key: (state) => JSON.stringify([pictureKey(state), state.cell?.query ?? null]),
 
-  reason: ({ features }) =>
-    isUnbiased(features)
-      ? null
-      : `“${FEATURES_LABELS[features]}” is biased: there is nothing exact for a mean over seeds to converge to. Choose ` +
+  reason: (state) =>
+    isUnbiased(state.features)
+      ? tooLarge(state)
+      : `“${FEATURES_LABELS[state.features]}” is biased: there is nothing exact for a mean over seeds to converge to. Choose ` +
         "FAVOR+ or optimal features to see it.",
 
   draw(data, width) {

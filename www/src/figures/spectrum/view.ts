@@ -3,6 +3,7 @@ import { formatCount, formatNumber, formatPercent, formatTick } from "../../lib/
 import { pictureKey } from "../../lib/state.ts";
 import { logTicks } from "../../lib/ticks.ts";
 import { axisX, axisY, indexTicks, plotDefaults, title } from "../chart.ts";
+import { tooLarge } from "../dense.ts";
 import type { Figure } from "../figure.ts";
 import { COUNT, MATRICES, type MatrixName, SHARES, type Spectrum, type SpectrumData } from "./data.ts";
 
@@ -26,6 +27,8 @@ export const spectrumFigure: Figure<"spectrum"> = {
     "relative to the largest value of the exact matrix. By a randomised SVD: some seconds for 1,000 tokens, a minute " +
     "for 4,000.",
   key: pictureKey,
+
+  reason: tooLarge,
 
   draw(data, width) {
     const points = data.spectra.flatMap(({ matrix }) =>
