@@ -9,27 +9,12 @@
 // Whether entropies are wanted.
 override ENTROPY: bool = false;
 
-<<<<<<< HEAD
-fn query_vector(slice: u32, query: u32, at: u32) -> vec4f {
-  if query < params.queries && at < params.dim {
-    return q[(slice * params.queries + query) * params.dim + at];
-  }
-  return vec4f();
-}
-
-fn key_vector(slice: u32, key: u32, at: u32) -> vec4f {
-  if key < params.table[slice].x && at < params.dim {
-    return k[(params.table[slice].y * params.keys + key) * params.dim + at];
-  }
-  return vec4f();
-=======
 fn query_id(slice: u32, row: u32) -> u32 {
   return select(NONE, row, row < params.queries);
 }
 
 fn key_id(slice: u32, place: u32) -> u32 {
   return place;
->>>>>>> 0d3b96e9d0a234cc2ba0a4f83c7f165af5d615bc
 }
 
 @compute @workgroup_size(128)
@@ -58,33 +43,7 @@ fn exact(
 
   let end = visible(slice, min(first + ROWS, params.queries) - 1);
   for (var start = 0u; start < end; start += KEYS) {
-<<<<<<< HEAD
-    // Said, though it is the default: Chromium 156 on SwiftShader would keep what the last turn of the loop left.
-    var logits = array<vec4f, 4>();
-    for (var depth = 0u; depth < params.dim; depth += DEPTH) {
-      workgroupBarrier();
-      if thread < 64 {
-        let query = first + thread % 16 * 4;
-        var block = mat4x4f();
-        for (var n = 0u; n < 4; n++) {
-          block[n] = query_vector(slice, query + n, depth + thread / 16);
-        }
-        stage_rows(thread, block);
-      } else if thread < 96 {
-        let key = start + thread % 8 * 4;
-        var block = mat4x4f();
-        for (var n = 0u; n < 4; n++) {
-          block[n] = key_vector(slice, key + n, depth + (thread - 64) / 8);
-        }
-        stage_keys(thread - 64, block);
-      }
-      workgroupBarrier();
-      add_products(thread, &logits);
-    }
-
-=======
     var logits = tile_logits(thread, slice, first, start);
->>>>>>> 0d3b96e9d0a234cc2ba0a4f83c7f165af5d615bc
     let own_start = start + thread % 8 * 4;
     for (var c = 0u; c < 4; c++) {
       logits[c] = select(vec4f(LOWEST), logits[c], vec4u(own_start + c) < seen);

@@ -1,10 +1,4 @@
 // Rows of the low-rank part alone: what was read from the state, and the keys after it one by one.
-<<<<<<< HEAD
-//
-// An entry is a product of features, exp(query + key) summed. Each side's are taken in units of that token's largest, so that no other
-// token has a say in how they round. Where the two sides have nothing in common that survives this, logarithms are added first.
-=======
->>>>>>> 0d3b96e9d0a234cc2ba0a4f83c7f165af5d615bc
 
 // [slices, queries, features] and [slices, keys, features].
 @group(0) @binding(1) var<storage, read> query_features: array<vec4f>;
@@ -15,33 +9,12 @@
 // Of each row the output, then the logarithm of its normaliser.
 @group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
 
-<<<<<<< HEAD
-// Terms that are 0 in f32 for being small cannot add up to a digit of what is larger than this.
-const SMALL: f32 = 1.0e-25;
-
-// Parts of a token's largest feature.
-var<workgroup> most: array<f32, 128>;
-
-fn query_vector(slice: u32, query: u32, at: u32) -> vec4f {
-  if query < params.queries && at < params.feature_vectors {
-    return query_features[(slice * params.queries + query) * params.feature_vectors + at];
-  }
-  return vec4f(NOTHING);
-}
-
-fn key_vector(slice: u32, key: u32, at: u32) -> vec4f {
-  if key < params.keys && at < params.feature_vectors {
-    return key_features[(slice * params.keys + key) * params.feature_vectors + at];
-  }
-  return vec4f(NOTHING);
-=======
 fn query_id(slice: u32, row: u32) -> u32 {
   return select(NONE, row, row < params.queries);
 }
 
 fn key_id(slice: u32, place: u32) -> u32 {
   return select(NONE, place, place < params.keys);
->>>>>>> 0d3b96e9d0a234cc2ba0a4f83c7f165af5d615bc
 }
 
 fn low_vector(slice: u32, query: u32, at: u32) -> vec4f {
@@ -91,73 +64,6 @@ fn low_rank(
 
   var row_most = array<vec4f, 2>();
   if covered < end {
-<<<<<<< HEAD
-    var top = vec4f(LOWEST);
-    for (var at = thread % 2; at < params.feature_vectors; at += 2) {
-      top = max(top, query_vector(slice, first + thread / 2, at));
-    }
-    most[thread] = largest_of(top);
-    workgroupBarrier();
-    for (var n = 0u; n < 4; n++) {
-      let loaded = 2 * (thread % 16 * 4 + n);
-      let row = 2 * (thread / 8 * 4 + n);
-      load_most[n] = max(most[loaded], most[loaded + 1]);
-      row_most[n] = max(most[row], most[row + 1]);
-    }
-  }
-
-  for (var start = covered; start < end; start += KEYS) {
-    var top = vec4f(LOWEST);
-    for (var at = thread % 4; at < params.feature_vectors; at += 4) {
-      top = max(top, key_vector(slice, start + thread / 4, at));
-    }
-    workgroupBarrier();
-    most[thread] = largest_of(top);
-    workgroupBarrier();
-    // Of the four keys that a thread loads, which are also its own.
-    var key_most = vec4f();
-    for (var n = 0u; n < 4; n++) {
-      let key = 4 * (thread % 8 * 4 + n);
-      key_most[n] = max(max(most[key], most[key + 1]), max(most[key + 2], most[key + 3]));
-    }
-
-    var products = array<vec4f, 4>();
-    for (var depth = 0u; depth < params.feature_vectors; depth += DEPTH) {
-      workgroupBarrier();
-      if thread < 64 {
-        var block = mat4x4f();
-        for (var n = 0u; n < 4; n++) {
-          let row = query_vector(slice, first + thread % 16 * 4 + n, depth + thread / 16);
-          block[n] = weights(row - load_most[n]);
-        }
-        stage_rows(thread, block);
-      } else if thread < 96 {
-        var block = mat4x4f();
-        for (var n = 0u; n < 4; n++) {
-          let key = key_vector(slice, start + thread % 8 * 4 + n, depth + (thread - 64) / 8);
-          block[n] = weights(key - key_most[n]);
-        }
-        stage_keys(thread - 64, block);
-      }
-      workgroupBarrier();
-      add_products(thread, &products);
-    }
-
-    let own_start = start + thread % 8 * 4;
-    var logs = array<vec4f, 4>();
-    for (var c = 0u; c < 4; c++) {
-      for (var n = 0u; n < 4; n++) {
-        var entry = LOWEST;
-        if own_start + c < seen[n] && four + n < params.queries {
-          if products[c][n] > SMALL {
-            entry = row_most[n] + key_most[c] + log(products[c][n]);
-          } else {
-            entry = log_entry(slice, four + n, own_start + c);
-          }
-        }
-        logs[c][n] = entry;
-      }
-=======
     row_most = most_of_rows(thread, slice, first);
   }
 
@@ -166,7 +72,6 @@ fn low_rank(
     let own_start = start + thread % 8 * 4;
     for (var c = 0u; c < 4; c++) {
       logs[c] = select(vec4f(LOWEST), logs[c], vec4u(own_start + c) < seen);
->>>>>>> 0d3b96e9d0a234cc2ba0a4f83c7f165af5d615bc
     }
     let now = raised(thread, largest, max(max(logs[0], logs[1]), max(logs[2], logs[3])));
     let factor = weights(largest - now);

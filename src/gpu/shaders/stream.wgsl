@@ -1,19 +1,12 @@
 // Streamed softmax: 32 keys at a time pass by 64 rows, whose running maximum, sum and output never leave the workgroup (Milakov and
-<<<<<<< HEAD
-// Gimelshein 2018; Dao et al. 2022). For shaders that bind `v` and `out`, and say what the entries of a tile are.
-=======
 // Gimelshein 2018; Dao et al. 2022). For shaders that bind `v` and `out`, say what the entries of a tile are, and which tokens its rows
 // and columns: `query_id(slice, row)` and `key_id(slice, place)`, NONE where there is none.
->>>>>>> 0d3b96e9d0a234cc2ba0a4f83c7f165af5d615bc
 //
 // A workgroup has 128 threads. For entries each takes 4 rows and 4 keys, for the output 8 rows and a vector of columns; what they
 // share is read from workgroup memory, a vector for every 8 to 11 multiply-adds. More than 64 columns are the work of several workgroups,
 // which find the same entries again.
 
-<<<<<<< HEAD
-=======
 const NONE: u32 = 0xffffffff;
->>>>>>> 0d3b96e9d0a234cc2ba0a4f83c7f165af5d615bc
 const ROWS: u32 = 64;
 const KEYS: u32 = 32;
 // Vectors of what entries are products of that are at hand at a time.
@@ -30,12 +23,8 @@ var<workgroup> weight_tile: array<vec4f, 512>;
 // What was summed shrinks by this; at the end, the normaliser.
 var<workgroup> shrink: array<vec4f, 16>;
 
-<<<<<<< HEAD
-fn value_vector(slice: u32, key: u32, at: u32) -> vec4f {
-=======
 fn value_vector(slice: u32, place: u32, at: u32) -> vec4f {
   let key = key_id(slice, place);
->>>>>>> 0d3b96e9d0a234cc2ba0a4f83c7f165af5d615bc
   if key < params.table[slice].x && at < params.values {
     return v[(params.table[slice].y * params.keys + key) * params.values + at];
   }

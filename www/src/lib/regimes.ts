@@ -10,6 +10,8 @@ export interface Regime {
 
 /** Scatterbrain has to beat its parts by more than rounding: by one per cent. */
 const MARGIN = Math.log(1.01);
+/** What is below has no error to speak of. */
+const LEAST_ERROR = 1e-4;
 /** Parts that the way between two points is looked at in. */
 const STEPS = 16;
 
@@ -35,8 +37,7 @@ export function regimesOf(points: readonly CurvePoint[]): Regime[] {
 
 /** Logarithms of the errors, part of the way from one point to another. */
 function between(a: CurvePoint, b: CurvePoint, share: number): Record<MethodName, number> {
-  const log = ({ errors }: CurvePoint, method: MethodName) =>
-    Math.log(Math.max(errors[method], Number.MIN_VALUE));
+  const log = ({ errors }: CurvePoint, method: MethodName) => Math.log(Math.max(errors[method], LEAST_ERROR));
   const all = METHODS.map((method) => [method, (1 - share) * log(a, method) + share * log(b, method)]);
   return Object.fromEntries(all) as Record<MethodName, number>;
 }
