@@ -32,11 +32,11 @@ export class PictureParts {
           this.#client.grids(head, asked, region, size, signal, onProgress),
         ),
       entry: (cell, signal) => this.#client.entry(head, asked, cell, signal),
-      json: (start, map, region) => {
+      write: (format, start, map, region) => {
         this.#writing = new AbortController();
         const { signal } = this.#writing;
         return this.#tell("Writing the numbers", (onProgress) =>
-          this.#client.json(head, asked, start, map, region, signal, onProgress),
+          this.#client.write(head, asked, format, start, map, region, signal, onProgress),
         );
       },
     };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { curveCsv, curveFileName, curveJson, mapFileName, mapJsonRow } from "../src/lib/export.ts";
+import { curveCsv, curveFileName, curveJson, mapFileName, mapRow } from "../src/lib/export.ts";
 import { DEFAULTS } from "../src/lib/state.ts";
 
 const region = { query: 1, key: 1, size: 2 };
@@ -7,7 +7,7 @@ const region = { query: 1, key: 1, size: 2 };
 describe("the file of a map", () => {
   it("has numbers that give back every float, and null where there is none", () => {
     const row = Float32Array.of(9, 1 / 3, Number.NaN, 1e-30, 5);
-    const found = JSON.parse(mapJsonRow(row, 3, { query: 3, key: 1, size: 4 }, true));
+    const found = JSON.parse(mapRow("json", row, 3, { query: 3, key: 1, size: 4 }, true));
     expect(found.map((value: number) => value && Math.fround(value))).toEqual([
       Math.fround(1 / 3),
       null,

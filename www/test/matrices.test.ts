@@ -1,7 +1,7 @@
 import { load } from "scatterbrain-attention";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { clusterHead } from "../src/lib/clusters.ts";
-import { mapJsonStart } from "../src/lib/export.ts";
+import { type MapFormat, mapStart } from "../src/lib/export.ts";
 import { wholeRegion } from "../src/lib/region.ts";
 import { commonOptions } from "../src/lib/request.ts";
 import { DEFAULTS, type State } from "../src/lib/state.ts";
@@ -80,8 +80,9 @@ describe("a picture", () => {
     const asked = { ...state, support: "window", features: "favor" } as const;
     const matrices = new Matrices(sb, head, asked);
     const region = { query: 10, key: 8, size: 8 };
-    const start = mapJsonStart(head, asked, "error", region);
-    const blob = await matrices.json(start, "error", region);
+    const file = (format: MapFormat) =>
+      matrices.write(format, mapStart(format, head, asked, "error", region), "error", region);
+    const blob = await file("json");
     const data = JSON.parse(await blob.text());
     expect(data).toMatchObject({
       map: "error",
@@ -99,6 +100,13 @@ describe("a picture", () => {
         expect(masked ? found : Math.fround(found)).toBe(masked ? null : error);
       }
     }
+    const csv = (await (await file("csv")).text()).trimEnd().split("\n");
+    expect(csv[0]).toBe("query,8,9,10,11,12,13,14,15");
+    const rows = csv.slice(1).map((line) => line.split(","));
+    expect(rows.map(([query]) => Number(query))).toEqual([10, 11, 12, 13, 14, 15, 16, 17]);
+    expect(rows.map((row) => row.slice(1).map((text) => (text === "" ? null : Number(text))))).toEqual(
+      data.entries,
+    );
   });
 });
 

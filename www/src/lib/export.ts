@@ -23,13 +23,22 @@ export function settings({ preset, budget, split, support, features, seed, clust
   return { ...head, budget, split, support, features, seed };
 }
 
-/** The beginning of a region of one map as JSON: `[`, its rows with commas in between, and `MAP_JSON_END` follow. */
-export function mapJsonStart(
+/** How the rows of a map become a file: what comes between them, and after the last. */
+export const MAP_FORMATS = {
+  json: { type: "application/json", between: ",\n", end: "\n]}\n" },
+  csv: { type: "text/csv", between: "\n", end: "\n" },
+} as const;
+export type MapFormat = keyof typeof MAP_FORMATS;
+
+/** What comes before the rows of a region: in JSON what they are of, in CSV the keys. */
+export function mapStart(
+  format: MapFormat,
   { tokens, causal }: Pick<Picture, "tokens" | "causal">,
   state: State,
   map: keyof Maps<unknown>,
   { query, key, size }: Region,
 ): string {
+  if (format === "csv") return `query,${Array.from({ length: size }, (_, j) => key + j)}\n`;
   const head = {
     map: map === "lowRank" ? "low-rank" : map,
     settings: { ...settings(state), temperature: state.temperature },
@@ -42,18 +51,22 @@ export function mapJsonStart(
   return `${JSON.stringify(head).slice(0, -1)},"entries":[\n`;
 }
 
-export const MAP_JSON_END = "\n]}\n";
-
-/** One row of such a region: null where a key is in the query's future or an entry is no number. */
-export function mapJsonRow(row: Float32Array, query: number, { key, size }: Region, causal: boolean): string {
+/** One row of such a region: null, or nothing, where a key is in the query's future or an entry is no number. */
+export function mapRow(
+  format: MapFormat,
+  row: Float32Array,
+  query: number,
+  { key, size }: Region,
+  causal: boolean,
+): string {
   const entries: string[] = [];
   for (let j = key; j < key + size; j++) {
     const value = row[j] as number;
     const none = (causal && j > query) || !Number.isFinite(value);
     // Nine digits give back every 32-bit float.
-    entries.push(none ? "null" : String(Number(value.toPrecision(9))));
+    entries.push(none ? (format === "json" ? "null" : "") : String(Number(value.toPrecision(9))));
   }
-  return `[${entries}]`;
+  return format === "json" ? `[${entries}]` : `${query},${entries}`;
 }
 
 export function curveCsv(points: readonly CurvePoint[]): string {

@@ -1,4 +1,5 @@
 import type { Grid } from "./aggregate.ts";
+import type { MapFormat } from "./export.ts";
 import type { Region } from "./region.ts";
 import type { MethodName } from "./request.ts";
 import type { Maps } from "./scale.ts";
@@ -52,8 +53,8 @@ export interface View {
 export interface PictureSource {
   grids(region: Region, size: number, signal: AbortSignal): Promise<View["grids"]>;
   entry(cell: Cell, signal: AbortSignal): Promise<Entry>;
-  /** A region of one map as JSON, after `start`. */
-  json(start: string, map: keyof Maps<unknown>, region: Region): Promise<Blob>;
+  /** A region of one map as a file, after `start`. */
+  write(format: MapFormat, start: string, map: keyof Maps<unknown>, region: Region): Promise<Blob>;
 }
 
 export function measureAll(grids: Maps<Grid>): Maps<Stats> {

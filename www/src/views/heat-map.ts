@@ -1,6 +1,7 @@
 import type { Grid } from "../lib/aggregate.ts";
 import type { KeyPress } from "../lib/cell.ts";
 import { magnitudeRamp, signedRamp, type Theme } from "../lib/colour.ts";
+import type { MapFormat } from "../lib/export.ts";
 import { formatCount } from "../lib/format.ts";
 import { paint } from "../lib/paint.ts";
 import type { Region } from "../lib/region.ts";
@@ -32,7 +33,7 @@ export interface HeatMapEvents extends GestureEvents {
   onHover(place: { x: number; y: number } | null): void;
   onPick(place: { x: number; y: number }): void;
   /** The region as a file. */
-  onData(): Promise<{ name: string; content: Blob } | null>;
+  onData(format: MapFormat): Promise<{ name: string; content: Blob } | null>;
   imageName(): string;
   /** Returns whether the key was taken. */
   onKey(press: KeyPress): boolean;
@@ -81,7 +82,8 @@ export class HeatMap {
       this.#legend.root,
       saveMenu(`the map ${text.title}`, [
         { label: "Picture (PNG)", make: () => this.#image(text.title, events) },
-        { label: "Numbers (JSON)", make: () => events.onData() },
+        { label: "Table (CSV)", make: () => events.onData("csv") },
+        { label: "Numbers (JSON)", make: () => events.onData("json") },
       ]),
     );
     this.#listen(events);

@@ -1,7 +1,7 @@
 import { blockSize, type Grid } from "../lib/aggregate.ts";
 import { cellAt, clampCell, type KeyPress, moveCell } from "../lib/cell.ts";
 import type { Theme } from "../lib/colour.ts";
-import { mapFileName } from "../lib/export.ts";
+import { type MapFormat, mapFileName } from "../lib/export.ts";
 import { formatNumber } from "../lib/format.ts";
 import type { Poster } from "../lib/poster.ts";
 import { clampRegion, follow, isWhole, type Region, wholeRegion, zoomAbout, zoomKey } from "../lib/region.ts";
@@ -81,7 +81,7 @@ export class Maps {
     const heatMap = (name: keyof Four<unknown>) =>
       new HeatMap(MAP_TEXTS[name], {
         ...this.cursor,
-        onData: () => this.#data(name),
+        onData: (format) => this.#data(format, name),
         imageName: () => this.#fileName(name, "png"),
         onResize: this.#redraw,
       });
@@ -213,11 +213,11 @@ export class Maps {
     this.#events.onDraw({ region: this.#region(), tokens: this.#tokens(), scales, theme: this.#theme });
   }
 
-  async #data(map: keyof Four<unknown>) {
+  async #data(format: MapFormat, map: keyof Four<unknown>) {
     if (!this.#shown) return null;
-    const name = this.#fileName(map, "json");
+    const name = this.#fileName(map, format);
     try {
-      return { name, content: await this.#shown.json(map, this.#region()) };
+      return { name, content: await this.#shown.write(format, map, this.#region()) };
     } catch (error) {
       this.#events.onError(error);
       return null;

@@ -1,6 +1,6 @@
 import { FEATURES_LABELS, SUPPORT_LABELS } from "../lib/combinations.ts";
 import { compareErrors, compareInWords, type Side } from "../lib/comparison.ts";
-import { mapFileName } from "../lib/export.ts";
+import { type MapFormat, mapFileName } from "../lib/export.ts";
 import { formatNumber } from "../lib/format.ts";
 import { isWhole, wholeRegion } from "../lib/region.ts";
 import { questionOf } from "../lib/request.ts";
@@ -56,7 +56,7 @@ export class Pinned {
         { ...text, className: `pinned-${className}`, title: `${title} of B` },
         {
           ...cursor,
-          onData: () => this.#data(name),
+          onData: (format) => this.#data(format, name),
           imageName: () => this.#fileName(name, "png"),
           onResize: this.#redraw,
         },
@@ -239,12 +239,12 @@ export class Pinned {
     this.#table.show(a, questionOf(this.#pinned), this.#summary);
   }
 
-  async #data(map: keyof Four<unknown>) {
+  async #data(format: MapFormat, map: keyof Four<unknown>) {
     const [drawing, shown] = [this.#drawing, this.#shown];
     if (!drawing || !shown) return null;
     try {
-      const content = await shown.json(map, drawing.region);
-      return { name: this.#fileName(map, "json"), content };
+      const content = await shown.write(format, map, drawing.region);
+      return { name: this.#fileName(map, format), content };
     } catch (error) {
       this.#complain(error);
       return null;

@@ -1,6 +1,6 @@
 import { crop, type Grid } from "../lib/aggregate.ts";
 import { Answers } from "../lib/answers.ts";
-import { mapJsonStart } from "../lib/export.ts";
+import { type MapFormat, mapStart } from "../lib/export.ts";
 import { isWhole, type Region } from "../lib/region.ts";
 import type { Entry, Picture, PictureSource } from "../lib/results.ts";
 import type { Maps } from "../lib/scale.ts";
@@ -80,8 +80,9 @@ export class ShownPicture {
   }
 
   /** A region of one map as a file. */
-  json(map: keyof Maps<unknown>, region: Region): Promise<Blob> {
-    return this.#source.json(mapJsonStart(this.picture, this.state, map, region), map, region);
+  write(format: MapFormat, map: keyof Maps<unknown>, region: Region): Promise<Blob> {
+    const start = mapStart(format, this.picture, this.state, map, region);
+    return this.#source.write(format, start, map, region);
   }
 
   /** Ends what is being asked. */

@@ -1,6 +1,7 @@
 import { proxy, type Remote, releaseProxy, wrap } from "comlink";
 import type { FigureData, FigureId, FigureRequest } from "../figures/figure.ts";
 import type { BackendReport } from "../lib/backend.ts";
+import type { MapFormat } from "../lib/export.ts";
 import type { OwnFacts } from "../lib/own.ts";
 import type { Region } from "../lib/region.ts";
 import type { Question } from "../lib/request.ts";
@@ -71,9 +72,10 @@ export class EngineClient {
     return this.#call((remote, id) => remote.entry(id, source, question, cell), signal);
   }
 
-  json(
+  write(
     source: HeadSource,
     question: Question,
+    format: MapFormat,
     start: string,
     map: keyof Maps<unknown>,
     region: Region,
@@ -82,7 +84,7 @@ export class EngineClient {
   ): Promise<Blob> {
     return this.#call(
       (remote, id, alive) =>
-        remote.json(id, source, question, start, map, region, watched(onProgress, alive)),
+        remote.write(id, source, question, format, start, map, region, watched(onProgress, alive)),
       signal,
     );
   }

@@ -79,10 +79,10 @@ const engine: Engine = {
     });
   },
 
-  json(id, source, question, start, map, region, onProgress) {
+  write(id, source, question, format, start, map, region, onProgress) {
     return abortable(id, async (signal) => {
       const matrices = await matricesOf(source, question, signal, onProgress);
-      return matrices.json(start, map, region, {
+      return matrices.write(format, start, map, region, {
         signal,
         onProgress: (fraction) => onProgress("computing", fraction),
       });

@@ -1,5 +1,5 @@
 import { clampCell, startRow, strongest } from "../lib/cell.ts";
-import { MAP_JSON_END, mapJsonRow } from "../lib/export.ts";
+import { MAP_FORMATS, type MapFormat, mapRow } from "../lib/export.ts";
 import type { Head } from "../lib/head.ts";
 import { entryOf, MapsBuilder, mapRows } from "../lib/matrix-rows.ts";
 import { clampRegion, isWhole, type Region, wholeRegion } from "../lib/region.ts";
@@ -83,17 +83,24 @@ export class Matrices {
     return entryOf(band, this.#head, this.#b, cell);
   }
 
-  /** A region of one map as JSON, after `start`. */
-  async json(start: string, map: keyof Maps<unknown>, region: Region, watch: Watch = {}): Promise<Blob> {
+  /** A region of one map as a file, after `start`. */
+  async write(
+    format: MapFormat,
+    start: string,
+    map: keyof Maps<unknown>,
+    region: Region,
+    watch: Watch = {},
+  ): Promise<Blob> {
     const { tokens, causal } = this.#head;
+    const { type, between, end: ending } = MAP_FORMATS[format];
     const parts: Blob[] = [new Blob([start])];
     let since = performance.now();
     for await (const band of this.#walk(region, watch)) {
       const end = Math.min(region.query + region.size, band.first + band.queries);
       const lines: string[] = [];
       for (let query = Math.max(region.query, band.first); query < end; query++) {
-        if (query > region.query) lines.push(",\n");
-        lines.push(mapJsonRow(mapRows(band, map, query, 1, tokens), query, region, causal));
+        if (query > region.query) lines.push(between);
+        lines.push(mapRow(format, mapRows(band, map, query, 1, tokens), query, region, causal));
         if (performance.now() - since < SLICE_MS) continue;
         watch.onProgress?.((query - region.query) / region.size);
         await new Promise((resolve) => setTimeout(resolve));
@@ -103,7 +110,7 @@ export class Matrices {
       // The browser keeps it where there is room: all of a large head is 200 MB.
       parts.push(new Blob(lines));
     }
-    return new Blob([...parts, MAP_JSON_END], { type: "application/json" });
+    return new Blob([...parts, ending], { type });
   }
 
   /** Logits are b q·k. */

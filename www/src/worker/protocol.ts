@@ -1,6 +1,7 @@
 import type { FigureData, FigureId, FigureRequest } from "../figures/figure.ts";
 import type { BackendReport } from "../lib/backend.ts";
 import type { ClusterParameters } from "../lib/clusters.ts";
+import type { MapFormat } from "../lib/export.ts";
 import type { OwnFacts, OwnHead } from "../lib/own.ts";
 import type { Region } from "../lib/region.ts";
 import type { Question } from "../lib/request.ts";
@@ -40,11 +41,12 @@ export interface Engine {
   ): Promise<View["grids"]>;
   /** A cell of a picture. */
   entry(id: number, source: HeadSource, question: Question, cell: Cell): Promise<Entry>;
-  /** A part of one map as JSON, after `start`. */
-  json(
+  /** A part of one map as a file, after `start`. */
+  write(
     id: number,
     source: HeadSource,
     question: Question,
+    format: MapFormat,
     start: string,
     map: keyof Maps<unknown>,
     region: Region,
