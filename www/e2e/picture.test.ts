@@ -11,6 +11,7 @@ import {
   expectedNumbers,
   headOf,
   numbers,
+  numbersNow,
   open,
   pixels,
   settled,
@@ -29,7 +30,7 @@ describe("the picture", () => {
     await expect
       .poll(async () => (await pixels(page)).map(({ colours }) => colours > 20))
       .toEqual([true, true, true, true]);
-    const { errors, entropy, exact } = await numbers(page);
+    const { errors, entropy, exact } = await numbersNow(page);
     expect(errors.scatterbrain).toBeLessThan(errors.sparse as number);
     expect(entropy).toBeGreaterThan(1);
     // Single entries cannot be read from a poster, and are not made up.
