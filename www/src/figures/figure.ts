@@ -1,6 +1,7 @@
 import type { Theme } from "../lib/colour.ts";
 import type { Question } from "../lib/request.ts";
 import type { Cell, State } from "../lib/state.ts";
+import type { Table } from "../lib/table.ts";
 import type { Instance } from "../worker/analyse.ts";
 import type { HeadSource } from "../worker/protocol.ts";
 import type { BudgetData } from "./budget/data.ts";
@@ -56,12 +57,6 @@ export interface Bench extends FigureRequest {
 export type Update<Data> = (data: Data | null, fraction: number) => Promise<void>;
 
 export type Compute<Data> = (bench: Bench, update: Update<Data>) => Promise<void>;
-
-/** Numbers are told apart from words, which come first in a row. */
-export interface Table {
-  columns: readonly string[];
-  rows: readonly (readonly (string | number)[])[];
-}
 
 /** A line of the legend: a piece of a line, or a mark. */
 export interface LegendItem {

@@ -2,12 +2,13 @@ import type { Theme } from "../lib/colour.ts";
 import { settings } from "../lib/export.ts";
 import { formatPercent } from "../lib/format.ts";
 import type { State } from "../lib/state.ts";
+import { tableCsv } from "../lib/table.ts";
 import { chartSvg, svgToPng } from "../views/chart-image.ts";
 import { element, oncePerFrame } from "../views/dom.ts";
 import { saveMenu } from "../views/save-menu.ts";
 import type { EngineError } from "../worker/client.ts";
 import type { Figure, FigureData, FigureId, LegendItem } from "./figure.ts";
-import { FigureTable, tableCsv } from "./table.ts";
+import { FigureTable } from "./table.ts";
 
 /** Asks the worker; `onUpdate` gets all there is so far, null for nothing new, and the share done. */
 export type Ask = <Id extends FigureId>(

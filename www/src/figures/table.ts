@@ -1,6 +1,6 @@
 import { formatNumber } from "../lib/format.ts";
+import type { Table } from "../lib/table.ts";
 import { element } from "../views/dom.ts";
-import type { Table } from "./figure.ts";
 
 /** A figure's numbers, for those who cannot see it or want them. Not finite: an empty cell. */
 export class FigureTable {
@@ -35,13 +35,4 @@ export class FigureTable {
 function text(value: string | number): string {
   if (typeof value === "string") return value;
   return Number.isFinite(value) ? formatNumber(value) : "";
-}
-
-/** Fields with a comma, a quote or a line break are quoted (RFC 4180). */
-export function tableCsv({ columns, rows }: Table): string {
-  const field = (value: string | number) => {
-    if (typeof value === "number") return Number.isFinite(value) ? String(value) : "";
-    return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
-  };
-  return [columns, ...rows].map((row) => `${row.map(field).join()}\n`).join("");
 }

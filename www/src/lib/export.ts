@@ -4,6 +4,7 @@ import { METHODS } from "./request.ts";
 import type { CurvePoint, Picture } from "./results.ts";
 import type { Maps } from "./scale.ts";
 import type { State } from "./state.ts";
+import { tableCsv } from "./table.ts";
 
 /** "dinov2-l09h2-t0.5-error-q8-71-k512-575.json": what is in the file. */
 export function mapFileName(state: State, map: keyof Maps<unknown>, region: Region, ending: string): string {
@@ -70,10 +71,14 @@ export function mapRow(
 }
 
 export function curveCsv(points: readonly CurvePoint[]): string {
-  const rows = points.map(({ temperature, errors, entropy }) =>
-    [temperature, ...METHODS.map((method) => errors[method]), entropy].join(),
-  );
-  return `${["temperature", ...METHODS, "entropy"].join()}\n${rows.join("\n")}\n`;
+  return tableCsv({
+    columns: ["temperature", ...METHODS, "entropy"],
+    rows: points.map(({ temperature, errors, entropy }) => [
+      temperature,
+      ...METHODS.map((method) => errors[method]),
+      entropy,
+    ]),
+  });
 }
 
 export function curveJson(points: readonly CurvePoint[], state: State): string {

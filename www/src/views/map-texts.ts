@@ -35,3 +35,8 @@ export const MAP_TEXTS: Maps<HeatMapText> = {
 };
 
 export const MAP_NAMES = ["exact", "lowRank", "sparse", "error"] as const;
+
+/** One of each. */
+export function eachMap<T>(make: (name: keyof Maps<unknown>) => T): Maps<T> {
+  return { exact: make("exact"), lowRank: make("lowRank"), sparse: make("sparse"), error: make("error") };
+}

@@ -12,7 +12,7 @@ import type { Stats } from "../lib/stats.ts";
 import type { Step } from "../lib/store.ts";
 import { element, oncePerFrame } from "./dom.ts";
 import { HeatMap, type HeatMapEvents } from "./heat-map.ts";
-import { MAP_NAMES, MAP_TEXTS } from "./map-texts.ts";
+import { eachMap, MAP_NAMES, MAP_TEXTS } from "./map-texts.ts";
 import { coarse, ShownPicture } from "./shown-picture.ts";
 import { ZoomBar } from "./zoom-bar.ts";
 
@@ -85,12 +85,7 @@ export class Maps {
         imageName: () => this.#fileName(name, "png"),
         onResize: this.#redraw,
       });
-    this.#maps = {
-      exact: heatMap("exact"),
-      lowRank: heatMap("lowRank"),
-      sparse: heatMap("sparse"),
-      error: heatMap("error"),
-    };
+    this.#maps = eachMap(heatMap);
     const help =
       "Arrow keys move the cell cursor by one, with Shift by ten. Home and End go to the ends of the row, " +
       "with Control to the corners. Page Up and Page Down jump along the queries. Plus and minus zoom about the " +

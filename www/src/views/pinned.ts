@@ -11,7 +11,7 @@ import type { EngineError } from "../worker/client.ts";
 import { ComparisonTable } from "./comparison-table.ts";
 import { element, oncePerFrame } from "./dom.ts";
 import { HeatMap } from "./heat-map.ts";
-import { MAP_NAMES, MAP_TEXTS } from "./map-texts.ts";
+import { eachMap, MAP_NAMES, MAP_TEXTS } from "./map-texts.ts";
 import type { Drawing, MapCursor } from "./maps.ts";
 import { coarse, ShownPicture } from "./shown-picture.ts";
 import { Status } from "./status.ts";
@@ -62,12 +62,7 @@ export class Pinned {
         },
       );
     };
-    this.#maps = {
-      exact: heatMap("exact"),
-      lowRank: heatMap("lowRank"),
-      sparse: heatMap("sparse"),
-      error: heatMap("error"),
-    };
+    this.#maps = eachMap(heatMap);
     const alert = element("div", { class: "alert", role: "alert", hidden: "" });
     root.replaceChildren(
       element(
