@@ -11,7 +11,8 @@ use harness::clusters;
 use harness::data::{Inputs, single};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
-wasm_bindgen_test_configure!(run_in_browser);
+// In a worker, for the page must answer: the driver gives it 30 s, and the tests take longer where there is no SIMD.
+wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 fn outputs(cases: impl Iterator<Item = Case>) -> Tally {
     check::all(cases, |case| case.name.clone(), |case| check::outputs(&case.inputs, &case.options))

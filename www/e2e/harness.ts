@@ -84,8 +84,14 @@ export async function open({ search = "?v=1", address, prepare, expected, ...opt
   return page;
 }
 
-/** From now on, how long each frame of the page has to wait for the next, in milliseconds. */
-export async function watchFrames(page: Page): Promise<{ longest(): Promise<number> }> {
+/** A frame that takes longer than so many milliseconds is a freeze, to the eye. */
+const FREEZE_MS = 400;
+
+/**
+ * From now on, the share of the time that the page spends in freezes. Not the longest frame: on a loaded machine the system holds
+ * up any process now and then, while a page that computes for itself is held up all the time.
+ */
+export async function watchFrames(page: Page): Promise<{ frozen(): Promise<number> }> {
   await page.evaluate(() => {
     const gaps: number[] = [];
     let last = performance.now();
@@ -98,7 +104,11 @@ export async function watchFrames(page: Page): Promise<{ longest(): Promise<numb
     Object.assign(window, { gaps });
   });
   return {
-    longest: () => page.evaluate(() => Math.max(...(window as unknown as { gaps: number[] }).gaps)),
+    async frozen() {
+      const gaps = await page.evaluate(() => (window as unknown as { gaps: number[] }).gaps);
+      const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+      return sum(gaps.filter((gap) => gap > FREEZE_MS)) / sum(gaps);
+    },
   };
 }
 
