@@ -115,6 +115,7 @@ test("several calls at once, and some that are aborted", async (t) => {
     const calls = [1, 2, 3, 4].map((heads) => ({
       ...tensors({ heads, queries: 200 + heads, dim: 24 }, heads),
       method: "exact",
+      causal: true,
     }));
     const results = await Promise.all(calls.map((call) => sb.attention(call)));
     const apart = [];
@@ -282,6 +283,7 @@ test("a sweep goes on where it was faster, and elsewhere if the device is lost",
       ...tensors({ queries: 150, dim: 16 }),
       temperatures: [0.1, 1, 10],
       methods: ["exact"],
+      causal: true,
     };
     const told = [];
     const sb = await load({ backend: "auto" });
