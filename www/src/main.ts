@@ -106,7 +106,9 @@ new CodeDialog(() => store.state);
 bindCopyLink(() => ownHead(store.state) !== null);
 const theme = new ThemeSwitch(() => showColours());
 
-const client = new EngineClient();
+const client = new EngineClient(
+  () => new Worker(new URL("./worker/engine.ts", import.meta.url), { type: "module", name: "engine" }),
+);
 const comparison = new Comparison(store.state, client, {
   cursor: maps.cursor,
   onChange: (state) => change(state, "push"),
@@ -217,15 +219,16 @@ function showColours(): void {
 }
 
 function show(state: State): void {
+  maps.setView(state.view);
+  maps.setCell(state.cell);
+  // First, for the worker to compute while the rest is shown.
+  session.update(state);
   story.show(state);
   controls.show(state, tokensOf(state), replacements);
   ownControls.show(state);
   temperature.show(state.temperature, logitsOf(state));
   curve.setTemperature(state.temperature);
-  maps.setView(state.view);
-  maps.setCell(state.cell);
   showColours();
-  session.update(state);
   comparison.show(state, pinReplacements);
   figures.setState(state);
 }

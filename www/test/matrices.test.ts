@@ -7,7 +7,7 @@ import { commonOptions } from "../src/lib/request.ts";
 import { DEFAULTS, type State } from "../src/lib/state.ts";
 import type { Instance } from "../src/worker/analyse.ts";
 import { Bands, bandsOf } from "../src/worker/bands.ts";
-import { Matrices } from "../src/worker/matrices.ts";
+import { computeBand, Matrices } from "../src/worker/matrices.ts";
 
 let sb: Instance;
 beforeAll(async () => {
@@ -111,8 +111,13 @@ describe("a picture", () => {
 });
 
 describe("bands", () => {
-  it("hold a million entries or two, and all rows that are asked for once", () => {
-    expect(bandsOf(0, 1025, 1025)).toEqual([[0, 1025]]);
+  it("hold two million entries at most, and all rows that are asked for once", () => {
+    expect(bandsOf(0, 256, 256)).toEqual([[0, 256]]);
+    // Two threads, two bands.
+    expect(bandsOf(0, 1025, 1025)).toEqual([
+      [0, 513],
+      [513, 1025],
+    ]);
     const bands = bandsOf(0, 4097, 4097);
     expect(bands.length).toBe(8);
     expect(bands[0]?.[0]).toBe(0);
@@ -122,6 +127,42 @@ describe("bands", () => {
     });
     expect(bandsOf(600, 1100, 4097)).toEqual(bands.slice(1, 3));
     expect(bandsOf(1022, 1023, 4097)).toEqual([bands[1]]);
+  });
+
+  it("are computed by two threads in turns, and here where the other one fails", async () => {
+    const head = clusterHead({ tokens: 300, clusters: 4, spread: 0.5, dim: 8, seed: 3 });
+    const look = { size: 8, view: null, cell: { query: 299, key: 7 } };
+    const alone = await new Matrices(sb, head, state).picture(look);
+    const asked: [number, number][] = [];
+    const helped = new Matrices(sb, head, state, {
+      elsewhere: (head, question, rows, signal) => {
+        asked.push(rows);
+        return computeBand(sb, head, question, rows, { signal });
+      },
+    });
+    expect(await helped.picture(look)).toEqual(alone);
+    expect(asked).toEqual([[150, 300]]);
+    // The band is kept.
+    await helped.grids(wholeRegion(300), 8);
+    expect(asked.length).toBe(1);
+    const elsewhere = () => Promise.reject(new Error("out of order"));
+    expect(await new Matrices(sb, head, state, { elsewhere }).picture(look)).toEqual(alone);
+  });
+
+  it("that nobody waits for any more are not computed elsewhere either", async () => {
+    const head = clusterHead({ tokens: 300, clusters: 4, spread: 0.5, dim: 8, seed: 3 });
+    const controller = new AbortController();
+    let theirs: AbortSignal | undefined;
+    const matrices = new Matrices(sb, head, state, {
+      elsewhere: (_head, _question, _rows, signal) => {
+        theirs = signal;
+        controller.abort();
+        return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      },
+    });
+    const look = { size: 8, view: null, cell: null };
+    await expect(matrices.picture(look, { signal: controller.signal })).rejects.toThrow();
+    expect(theirs?.aborted).toBe(true);
   });
 
   it("are kept up to a limit, those used last and those of the newest picture", async () => {

@@ -35,8 +35,11 @@ export function formatTick(value: number): string {
   return `${sign}${mantissa === 1 ? "" : `${mantissa}×`}10${superscript(exponent)}`;
 }
 
+// Made once: `toLocaleString` makes one each time.
+const counts = new Intl.NumberFormat("en-US");
+
 export function formatCount(value: number): string {
-  return Math.round(value).toLocaleString("en-US");
+  return counts.format(Math.round(value));
 }
 
 export function formatPercent(share: number): string {

@@ -16,18 +16,22 @@ export interface MatrixRows {
   support: Uint8Array<ArrayBuffer>;
 }
 
-/** Rows `query` and after of one map, `count` of them. Errors are not kept: they are made when they are wanted. */
+/**
+ * Rows `query` and after of one map, `count` of them. Errors are not kept: they are made when they are wanted, in `room` if
+ * there is some for them.
+ */
 export function mapRows(
   { first, exact, approximation, ...others }: MatrixRows,
   map: keyof Maps<unknown>,
   query: number,
   count: number,
   tokens: number,
+  room?: Float32Array<ArrayBuffer>,
 ): Float32Array<ArrayBuffer> {
   const [start, end] = [(query - first) * tokens, (query - first + count) * tokens];
   if (map === "exact") return exact.subarray(start, end);
   if (map !== "error") return others[map].subarray(start, end);
-  const rows = new Float32Array(end - start);
+  const rows = (room ?? new Float32Array(end - start)).subarray(0, end - start);
   for (let i = 0; i < rows.length; i++) {
     rows[i] = (approximation[start + i] as number) - (exact[start + i] as number);
   }
@@ -41,10 +45,12 @@ const ROWS = 16;
 export class MapsBuilder {
   readonly #tokens: number;
   readonly #builders: Maps<GridBuilder>;
+  readonly #room: Float32Array<ArrayBuffer>;
 
   constructor({ tokens, causal }: Pick<Head, "tokens" | "causal">, size: number, region?: Region) {
     const builder = () => new GridBuilder(tokens, size, causal, region);
     this.#tokens = tokens;
+    this.#room = new Float32Array(ROWS * tokens);
     this.#builders = { exact: builder(), lowRank: builder(), sparse: builder(), error: builder() };
   }
 
@@ -55,7 +61,8 @@ export class MapsBuilder {
     sparse.add(rows.sparse, rows.first);
     const end = rows.first + rows.exact.length / this.#tokens;
     for (let query = rows.first; query < end; query += ROWS) {
-      error.add(mapRows(rows, "error", query, Math.min(ROWS, end - query), this.#tokens), query);
+      const count = Math.min(ROWS, end - query);
+      error.add(mapRows(rows, "error", query, count, this.#tokens, this.#room), query);
     }
   }
 

@@ -54,6 +54,8 @@ export class HeatMap {
   #size = { width: 0, height: 0 };
   /** Kept, because asking for it in the middle of drawing makes the browser lay out the page again. */
   #cssSize = 0;
+  /** What is written along the sides. Every change of it makes the browser lay out the page. */
+  #range = "";
   /** Of what is drawn. */
   #colours: { scale: Scale; stops: readonly string[] } | null = null;
 
@@ -118,6 +120,9 @@ export class HeatMap {
 
   /** What is written along the sides. */
   showRange({ query, key, size }: Region): void {
+    const range = `${query} ${key} ${size}`;
+    if (range === this.#range) return;
+    this.#range = range;
     const axis = (name: string, first: number) => [
       element("span", {}, formatCount(first)),
       element("span", {}, name),

@@ -130,7 +130,8 @@ export class Maps {
     });
     this.#poster = null;
     this.#root.classList.remove("example");
-    this.#redraw();
+    // Now, it is there for the next frame.
+    this.#draw();
   }
 
   /** Ends what is being asked about the picture. */

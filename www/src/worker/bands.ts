@@ -5,14 +5,19 @@ export interface Band extends Decomposition {
   first: number;
 }
 
-/** About so many entries make a band, of 17 bytes each: all of 1,024 tokens, and 512 rows of 4,096. */
+/** At most about so many entries make a band, of 17 bytes each: 512 rows of 4,096. */
 const BAND_ENTRIES = 2 ** 21;
-/** Some four bands: 150 MB. All of 4,097 tokens would take twice as much. */
+/** More entries than these are two bands at least, for two threads to compute. Fewer take no time. */
+const ONE_BAND_ENTRIES = 2 ** 16;
+/** Some four large bands: 150 MB. All of 4,097 tokens would take twice as much. */
 const KEPT_ENTRIES = 4.2 * BAND_ENTRIES;
 
 /** The rows of the bands that hold those from `start` to before `end`. */
 export function bandsOf(start: number, end: number, tokens: number): [start: number, end: number][] {
-  const rows = Math.ceil(tokens / Math.max(1, Math.round((tokens * tokens) / BAND_ENTRIES)));
+  const entries = tokens * tokens;
+  const rows = Math.ceil(
+    tokens / Math.max(entries > ONE_BAND_ENTRIES ? 2 : 1, Math.round(entries / BAND_ENTRIES)),
+  );
   const first = start - (start % rows);
   return Array.from({ length: Math.ceil((end - first) / rows) }, (_, i) => {
     const from = first + i * rows;

@@ -2,12 +2,14 @@ import { proxy, type Remote, releaseProxy, wrap } from "comlink";
 import type { FigureData, FigureId, FigureRequest } from "../figures/figure.ts";
 import type { BackendReport } from "../lib/backend.ts";
 import type { MapFormat } from "../lib/export.ts";
+import type { Head } from "../lib/head.ts";
 import type { OwnFacts } from "../lib/own.ts";
 import type { Region } from "../lib/region.ts";
 import type { Question } from "../lib/request.ts";
 import type { CurvePoint, Entry, Look, Picture, View } from "../lib/results.ts";
 import type { Maps } from "../lib/scale.ts";
 import type { Cell } from "../lib/state.ts";
+import type { Band } from "./bands.ts";
 import type { Engine, Failure, HeadSource, Measures, OwnFiles, Progress } from "./protocol.ts";
 
 /** A call that failed; `code` is the package's, or one of `Failed`, `WorkerLost`, `Silent`. */
@@ -25,14 +27,20 @@ export class EngineError extends Error {
 const SILENCE_MS = 30_000;
 
 /**
- * The page's side of the worker. Each call takes an `AbortSignal`. When the worker dies or falls silent every open
+ * The other side of the worker. Each call takes an `AbortSignal`. When the worker dies or falls silent every open
  * call rejects, and the next call starts a fresh worker.
  */
 export class EngineClient {
+  readonly #start: () => Worker;
   #worker: Worker | null = null;
   #remote: Remote<Engine> | null = null;
   #nextId = 1;
   readonly #open = new Set<(error: EngineError) => void>();
+
+  /** `start` starts a worker, each time that one is needed. */
+  constructor(start: () => Worker) {
+    this.#start = start;
+  }
 
   readOwn(own: OwnFiles, signal: AbortSignal, onProgress: Progress): Promise<OwnFacts> {
     return this.#call(
@@ -152,6 +160,14 @@ export class EngineClient {
     }, signal);
   }
 
+  prepare(signal: AbortSignal): Promise<void> {
+    return this.#call((remote, id) => remote.prepare(id), signal);
+  }
+
+  band(head: Head, question: Question, rows: [number, number], signal: AbortSignal): Promise<Band> {
+    return this.#call((remote, id) => remote.band(id, head, question, rows) as Promise<Band>, signal);
+  }
+
   async #call<T>(
     start: (remote: Remote<Engine>, id: number, alive: () => void) => Promise<T>,
     signal: AbortSignal,
@@ -187,7 +203,7 @@ export class EngineClient {
 
   #connect(): Remote<Engine> {
     if (this.#remote) return this.#remote;
-    const worker = new Worker(new URL("./engine.ts", import.meta.url), { type: "module", name: "engine" });
+    const worker = this.#start();
     const lost = (event: Event) => {
       event.preventDefault();
       if (worker !== this.#worker) return;

@@ -6,8 +6,9 @@ import type { Question } from "../lib/request.ts";
 import type { Timing, View } from "../lib/results.ts";
 import { compareBackends, curvePoint, type Instance, time } from "./analyse.ts";
 import { Bands } from "./bands.ts";
+import { EngineClient } from "./client.ts";
 import { getHead, getOwnHeads } from "./heads.ts";
-import { Matrices } from "./matrices.ts";
+import { computeBand, type Elsewhere, Matrices } from "./matrices.ts";
 import type { Engine, Failure, HeadSource, Progress } from "./protocol.ts";
 
 const running = new Map<number, AbortController>();
@@ -19,6 +20,8 @@ let pictureDone: Promise<unknown> = Promise.resolve();
 let atNextPicture = new AbortController();
 let timed: { key: string; timing: Timing } | undefined;
 const bands = new Bands();
+/** Another of these workers, which takes every other band, once it is ready. */
+let elsewhere: Elsewhere | null = null;
 
 function ready(): Promise<Instance> {
   instance ??= load().catch((error) => {
@@ -55,7 +58,8 @@ const engine: Engine = {
       const { grids, view } = picture;
       return transfer(picture, [...buffers(grids), ...(view ? buffers(view.grids) : [])]);
     });
-    pictureDone = done.catch(() => {});
+    // The first picture does without: its loading is what it waits for.
+    pictureDone = done.then(startHelper).catch(() => {});
     atNextPicture.abort();
     atNextPicture = new AbortController();
     return done;
@@ -141,6 +145,23 @@ const engine: Engine = {
     });
   },
 
+  prepare(id) {
+    return abortable(id, async () => {
+      await ready();
+    });
+  },
+
+  band(id, head, question, rows) {
+    return abortable(id, async (signal) => {
+      const band = await computeBand(await ready(), head, question, rows, { signal });
+      const { exact, lowRank, sparse, approximation, support } = band;
+      return transfer(band, [
+        ...[exact, lowRank, sparse, approximation].map(({ buffer }) => buffer),
+        support.buffer,
+      ]);
+    });
+  },
+
   abort(id) {
     running.get(id)?.abort();
   },
@@ -155,7 +176,26 @@ async function matricesOf(
   const sb = await ready();
   const head = await getHead(source, signal, (fraction) => onProgress("loading", fraction));
   signal.throwIfAborted();
-  return new Matrices(sb, head, question, JSON.stringify([source, question]), bands);
+  return new Matrices(sb, head, question, { subject: JSON.stringify([source, question]), bands, elsewhere });
+}
+
+let helper: EngineClient | undefined;
+
+function startHelper(): void {
+  if (helper || navigator.hardwareConcurrency < 2) return;
+  const client = new EngineClient(() => new Worker(location.href, { type: "module", name: "helper" }));
+  helper = client;
+  // Where there is none, bands are computed here.
+  client.prepare(new AbortController().signal).then(
+    () => {
+      elsewhere = (...request) =>
+        client.band(...request).catch((error) => {
+          if (error.code !== "Aborted") elsewhere = null;
+          throw error;
+        });
+    },
+    () => {},
+  );
 }
 
 function buffers({ exact, lowRank, sparse, error }: View["grids"]): ArrayBuffer[] {

@@ -13,6 +13,20 @@ import { type Band, Bands, bandsOf } from "./bands.ts";
 /** Writing numbers gives way to the page's calls after so many milliseconds. */
 const SLICE_MS = 20;
 
+/** Computes bands on another thread. */
+export type Elsewhere = (
+  head: Head,
+  question: Question,
+  rows: [number, number],
+  signal: AbortSignal,
+) => Promise<Band>;
+
+interface Surroundings {
+  subject?: string;
+  bands?: Bands;
+  elsewhere?: Elsewhere | null;
+}
+
 /**
  * The matrices of one head under one question, computed band by band when they are looked at: those of a large head
  * would not fit. The same code makes the page's pictures and, when the page is built, the poster.
@@ -23,14 +37,21 @@ export class Matrices {
   readonly #question: Question;
   readonly #subject: string;
   readonly #bands: Bands;
+  readonly #elsewhere: Elsewhere | null;
 
-  /** `bands` keeps what was computed under the name `subject`. */
-  constructor(sb: Instance, head: Head, question: Question, subject = "", bands = new Bands()) {
+  /** `bands` keeps what was computed under the name `subject`; `elsewhere` takes every other band. */
+  constructor(
+    sb: Instance,
+    head: Head,
+    question: Question,
+    { subject = "", bands = new Bands(), elsewhere = null }: Surroundings = {},
+  ) {
     this.#sb = sb;
     this.#head = head;
     this.#question = question;
     this.#subject = subject;
     this.#bands = bands;
+    this.#elsewhere = elsewhere;
   }
 
   async picture(look: Look, watch: Watch = {}): Promise<Picture> {
@@ -118,27 +139,57 @@ export class Matrices {
     return this.#head.scale / this.#question.temperature;
   }
 
-  /** The bands that hold a region's rows, in order. */
+  /** The bands that hold a region's rows, in order. While one is computed here, the next one may be elsewhere. */
   async *#walk({ query, size }: Region, { signal, onProgress }: Watch): AsyncGenerator<Band> {
     const all = bandsOf(query, query + size, this.#head.tokens);
-    for (const [i, rows] of all.entries()) {
-      let band = this.#bands.get(this.#subject, rows[0]);
-      if (!band) {
-        const progress = (fraction: number) => onProgress?.((i + fraction) / all.length);
-        band = await this.#compute(rows, { ...(signal && { signal }), onProgress: progress });
-        this.#bands.put(this.#subject, band);
+    // Ended with the walk, for the page would wait for what nobody wants any more.
+    const ended = new AbortController();
+    const either = AbortSignal.any(signal ? [signal, ended.signal] : [ended.signal]);
+    let next: Promise<Band | null> | null = null;
+    let waited = 0;
+    try {
+      for (const [i, rows] of all.entries()) {
+        const start = performance.now();
+        let band = this.#bands.get(this.#subject, rows[0]);
+        if (!band) {
+          const progress = (fraction: number) => onProgress?.((i + fraction) / all.length);
+          const coming = next;
+          next = null;
+          if (!coming) next = this.#startElsewhere(all[i + 1], either);
+          band =
+            (await coming) ??
+            (await this.#compute(rows, { ...(signal && { signal }), onProgress: progress }));
+          this.#bands.put(this.#subject, band);
+        }
+        waited += performance.now() - start;
+        yield band;
       }
-      yield band;
+    } finally {
+      ended.abort();
     }
+    // For the browser's profiler: the rest of a picture's time is the page's own.
+    performance.measure("matrices", { start: performance.now() - waited, duration: waited });
   }
 
-  async #compute(rows: [number, number], watch: Watch): Promise<Band> {
-    const { temperature } = this.#question;
-    const options = { ...commonOptions(this.#question, this.#head), temperature, rows };
-    const start = performance.now();
-    const matrices = await this.#sb.decompose({ ...options, method: "scatterbrain", ...watch });
-    // For the browser's profiler: the rest of a picture's time is the page's own.
-    performance.measure("matrices", { start });
-    return { ...matrices, first: rows[0] };
+  /** Null if there is no such band to compute; resolves to null if it was not to be had. */
+  #startElsewhere(rows: [number, number] | undefined, signal: AbortSignal): Promise<Band | null> | null {
+    if (!rows || !this.#elsewhere || this.#bands.get(this.#subject, rows[0])) return null;
+    return this.#elsewhere(this.#head, this.#question, rows, signal).catch(() => null);
   }
+
+  #compute(rows: [number, number], watch: Watch): Promise<Band> {
+    return computeBand(this.#sb, this.#head, this.#question, rows, watch);
+  }
+}
+
+/** Rows of a head's matrices. */
+export async function computeBand(
+  sb: Instance,
+  head: Head,
+  question: Question,
+  rows: [number, number],
+  watch: Watch,
+): Promise<Band> {
+  const options = { ...commonOptions(question, head), temperature: question.temperature, rows };
+  return { ...(await sb.decompose({ ...options, method: "scatterbrain", ...watch })), first: rows[0] };
 }

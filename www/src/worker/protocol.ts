@@ -2,12 +2,14 @@ import type { FigureData, FigureId, FigureRequest } from "../figures/figure.ts";
 import type { BackendReport } from "../lib/backend.ts";
 import type { ClusterParameters } from "../lib/clusters.ts";
 import type { MapFormat } from "../lib/export.ts";
+import type { Head } from "../lib/head.ts";
 import type { OwnFacts, OwnHead } from "../lib/own.ts";
 import type { Region } from "../lib/region.ts";
 import type { Question } from "../lib/request.ts";
 import type { CurvePoint, Entry, Look, Picture, Timing, View } from "../lib/results.ts";
 import type { Maps } from "../lib/scale.ts";
 import type { Cell } from "../lib/state.ts";
+import type { Band } from "./bands.ts";
 
 /** Where a head comes from: a file on the page's own server, the cluster model, or a reader's files. */
 export type HeadSource =
@@ -76,6 +78,10 @@ export interface Engine {
     request: FigureRequest,
     onUpdate: (data: FigureData[Id] | null, fraction: number) => Promise<void>,
   ): Promise<void>;
+  /** Loads the package, which then is there for the calls that follow. */
+  prepare(id: number): Promise<void>;
+  /** Rows of a head's matrices, `rows[0]` to before `rows[1]`. */
+  band(id: number, head: Head, question: Question, rows: [number, number]): Promise<Band>;
   /** Ends a call that still runs; it rejects with code `Aborted`. Unknown ids are ignored. */
   abort(id: number): void;
 }
