@@ -14,9 +14,13 @@ fn inputs(shape: Shape) -> Inputs<Vec<f32>> {
     Inputs { q: numbers(shape.q_len(), 0.37), k: numbers(shape.k_len(), 0.73), v: numbers(shape.v_len(), 1.1) }
 }
 
+/// Causal, as the check of a new device is: each has one shader to compile.
+fn exact() -> Options {
+    Options { method: Method::Exact, causal: true, ..Options::default() }
+}
+
 fn start(gpu: &Gpu, shape: Shape) -> GpuRun {
-    let options = Options { method: Method::Exact, ..Options::default() };
-    GpuRun::new(gpu, Plan::new(shape, &options).unwrap(), inputs(shape)).unwrap()
+    GpuRun::new(gpu, Plan::new(shape, &exact()).unwrap(), inputs(shape)).unwrap()
 }
 
 fn finish(mut run: GpuRun) -> Result<Vec<f32>, Error> {
@@ -35,8 +39,7 @@ fn a_lost_device_is_an_error_of_every_call_and_a_new_one_works() {
     gpu.destroy();
     assert!(matches!(finish(run), Err(Error::DeviceLost { .. })));
     assert!(gpu.is_lost());
-    let options = Options { method: Method::Exact, ..Options::default() };
-    let refused = GpuRun::new(&gpu, Plan::new(SHAPE, &options).unwrap(), inputs(SHAPE));
+    let refused = GpuRun::new(&gpu, Plan::new(SHAPE, &exact()).unwrap(), inputs(SHAPE));
     assert_eq!(refused.err().map(|error| error.code()), Some("DeviceLost"));
     assert_eq!(finish(start(&self::gpu(), SHAPE)).unwrap(), wanted);
 }
@@ -90,7 +93,7 @@ fn what_the_device_cannot_do_is_said_before_anything_is_computed() {
     assert!(refusal(SHAPE, top_k).starts_with("support.kind \"top-k\" on the GPU is not supported"));
     // One head's queries alone exceed the largest buffer that WebGPU promises.
     let long = Shape { heads: 1, kv_heads: 1, queries: (128 << 20) / 16 + 1, keys: 1, dim: 1, value_dim: 1, ..SHAPE };
-    let message = refusal(long, Options { method: Method::Exact, ..Options::default() });
+    let message = refusal(long, exact());
     assert!(message.contains("bytes where the device allows 134217728"), "{message}");
 }
 
@@ -98,7 +101,7 @@ fn what_the_device_cannot_do_is_said_before_anything_is_computed() {
 fn an_empty_row_is_zero_and_its_sequence_takes_no_keys() {
     let gpu = gpu();
     let shape = Shape { batch: 2, ..SHAPE };
-    let options = Options { method: Method::Exact, key_lengths: Some(vec![0, 70]), ..Options::default() };
+    let options = Options { key_lengths: Some(vec![0, 70]), ..exact() };
     let output = finish(GpuRun::new(&gpu, Plan::new(shape, &options).unwrap(), inputs(shape)).unwrap()).unwrap();
     let (empty, rest) = output.split_at(output.len() / 2);
     assert!(empty.iter().all(|&x| x == 0.0) && rest.iter().any(|&x| x != 0.0));

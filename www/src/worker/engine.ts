@@ -6,9 +6,9 @@ import type { Question } from "../lib/request.ts";
 import type { Timing, View } from "../lib/results.ts";
 import { compareBackends, curvePoint, type Instance, time } from "./analyse.ts";
 import { Bands } from "./bands.ts";
-import { EngineClient } from "./client.ts";
 import { getHead, getOwnHeads } from "./heads.ts";
-import { computeBand, type Elsewhere, Matrices } from "./matrices.ts";
+import { Helper } from "./helper.ts";
+import { computeBand, Matrices } from "./matrices.ts";
 import type { Engine, Failure, HeadSource, Progress } from "./protocol.ts";
 
 const running = new Map<number, AbortController>();
@@ -20,8 +20,7 @@ let pictureDone: Promise<unknown> = Promise.resolve();
 let atNextPicture = new AbortController();
 let timed: { key: string; timing: Timing } | undefined;
 const bands = new Bands();
-/** Another of these workers, which takes every other band, once it is ready. */
-let elsewhere: Elsewhere | null = null;
+const helper = new Helper();
 
 function ready(): Promise<Instance> {
   instance ??= load().catch((error) => {
@@ -58,8 +57,8 @@ const engine: Engine = {
       const { grids, view } = picture;
       return transfer(picture, [...buffers(grids), ...(view ? buffers(view.grids) : [])]);
     });
-    // The first picture does without: its loading is what it waits for.
-    pictureDone = done.then(startHelper).catch(() => {});
+    // The first picture does without, for it waits for what this would load once more.
+    pictureDone = done.then(() => helper.start()).catch(() => {});
     atNextPicture.abort();
     atNextPicture = new AbortController();
     return done;
@@ -176,26 +175,8 @@ async function matricesOf(
   const sb = await ready();
   const head = await getHead(source, signal, (fraction) => onProgress("loading", fraction));
   signal.throwIfAborted();
-  return new Matrices(sb, head, question, { subject: JSON.stringify([source, question]), bands, elsewhere });
-}
-
-let helper: EngineClient | undefined;
-
-function startHelper(): void {
-  if (helper || navigator.hardwareConcurrency < 2) return;
-  const client = new EngineClient(() => new Worker(location.href, { type: "module", name: "helper" }));
-  helper = client;
-  // Where there is none, bands are computed here.
-  client.prepare(new AbortController().signal).then(
-    () => {
-      elsewhere = (...request) =>
-        client.band(...request).catch((error) => {
-          if (error.code !== "Aborted") elsewhere = null;
-          throw error;
-        });
-    },
-    () => {},
-  );
+  const subject = JSON.stringify([source, question]);
+  return new Matrices(sb, head, question, { subject, bands, elsewhere: helper.elsewhere });
 }
 
 function buffers({ exact, lowRank, sparse, error }: View["grids"]): ArrayBuffer[] {
