@@ -32,11 +32,16 @@ describe("the story", () => {
     expect(await current(page)).toEqual(["1"]);
     expect(await page.locator("#maps.example").count()).toBe(0);
     expect(await page.isVisible("#controls")).toBe(false);
-    // All of this without scrolling.
-    const fold = page.viewportSize()?.height as number;
-    for (const part of ["#temperature", ".map.error-map .plate", "#story-next", "#errors"]) {
-      const box = await page.locator(part).boundingBox();
-      expect((box?.y ?? fold) + (box?.height ?? 0)).toBeLessThan(fold);
+    // All of this without scrolling, on a laptop's screen too.
+    for (const [width, height] of [
+      [1440, 900],
+      [1366, 768],
+    ] as const) {
+      await page.setViewportSize({ width, height });
+      for (const part of ["#temperature", ".map.error-map .plate", "#story-next", "#errors"]) {
+        const box = await page.locator(part).boundingBox();
+        expect((box?.y ?? height) + (box?.height ?? 0)).toBeLessThan(height);
+      }
     }
   });
 

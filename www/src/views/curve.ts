@@ -202,7 +202,7 @@ export class Curve {
           labelAnchor: "center",
           labelArrow: "none",
         }),
-        title("entropy, nats; the line at the top is log n"),
+        title("entropy, nats; top line: log n"),
         OWN,
         Plot.line(this.#points, {
           x: "temperature",
