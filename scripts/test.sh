@@ -18,6 +18,8 @@ stage() {
 
 report() {
   local status=$?
+  # After an interruption, what still runs in the background.
+  kill $(jobs -p) 2>/dev/null || true
   say ""
   if ((status == 0)); then
     say "All stages passed in $SECONDS s"
@@ -54,6 +56,8 @@ browser_tests() {
     cargo test --locked --target $wasm_target --no-default-features --features wasm --test browser
 }
 
+browser_tests_with_simd() { browser_tests; }
+
 # Its own target folder, since a change of flags rebuilds everything in a shared one.
 browser_tests_without_simd() {
   RUSTFLAGS="-Ctarget-feature=-simd128" CARGO_TARGET_DIR="$(target_dir)/nosimd" \
@@ -64,6 +68,24 @@ browser_tests_without_simd() {
 browser_tests_with_relaxed_simd() {
   RUSTFLAGS="-Ctarget-feature=+simd128,+relaxed-simd" CARGO_TARGET_DIR="$(target_dir)/relaxed" \
     CARGO_BUILD_BUILD_DIR="$CARGO_BUILD_BUILD_DIR-relaxed" browser_tests
+}
+
+# Side by side, for each computes on one thread; told one after the other.
+all_browser_tests() {
+  local logs build failed="" pids=() builds=(with_simd with_relaxed_simd without_simd)
+  logs=$(mktemp -d)
+  for build in "${builds[@]}"; do
+    "browser_tests_$build" >"$logs/$build" 2>&1 </dev/null &
+    pids+=($!)
+  done
+  for build in "${builds[@]}"; do
+    wait "${pids[0]}" || failed+=" $build"
+    pids=("${pids[@]:1}")
+    say "-- ${build//_/ }"
+    cat "$logs/$build"
+  done
+  rm -r "$logs"
+  [[ -z $failed ]] || die "tests in Chromium failed:$failed"
 }
 
 package_tests() { npm test -w pkg; }
@@ -79,9 +101,7 @@ say "== set-up"
 set_up
 stage "formatting, lints, types" scripts/check.sh
 stage "Rust, native" native_tests
-stage "Rust in Chromium, with SIMD" browser_tests
-stage "Rust in Chromium, with relaxed SIMD" browser_tests_with_relaxed_simd
-stage "Rust in Chromium, without SIMD" browser_tests_without_simd
+stage "Rust in Chromium" all_browser_tests
 stage "npm package" package_tests
 stage "page, units" page_unit_tests
 stage "page, end to end" page_tests
