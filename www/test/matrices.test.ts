@@ -2,11 +2,12 @@ import { load } from "scatterbrain-attention";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { clusterHead } from "../src/lib/clusters.ts";
 import { type MapFormat, mapStart } from "../src/lib/export.ts";
+import type { Head } from "../src/lib/head.ts";
 import { wholeRegion } from "../src/lib/region.ts";
-import { commonOptions } from "../src/lib/request.ts";
+import { commonOptions, type Question } from "../src/lib/request.ts";
 import { DEFAULTS, type State } from "../src/lib/state.ts";
 import type { Instance } from "../src/worker/analyse.ts";
-import { Bands, bandsOf } from "../src/worker/bands.ts";
+import { type Band, Bands, bandsOf } from "../src/worker/bands.ts";
 import { computeBand, Matrices } from "../src/worker/matrices.ts";
 
 let sb: Instance;
@@ -147,6 +148,22 @@ describe("bands", () => {
     expect(asked.length).toBe(1);
     const elsewhere = () => Promise.reject(new Error("out of order"));
     expect(await new Matrices(sb, head, state, { elsewhere }).picture(look)).toEqual(alone);
+  });
+
+  it("that come from two sides are taken once", async () => {
+    // Three bands.
+    const head = clusterHead({ tokens: 2600, clusters: 4, spread: 0.5, dim: 4, seed: 3 });
+    const look = { size: 8, view: null, cell: null };
+    const known = new Bands();
+    const alone = await new Matrices(sb, head, state, { bands: known }).picture(look);
+    const bands = new Bands();
+    const elsewhere = async (_head: Head, _question: Question, rows: [number, number]) => {
+      const band = known.get("", rows[0]) as Band;
+      // As another walk over the same matrices would.
+      bands.put("", band);
+      return band;
+    };
+    expect(await new Matrices(sb, head, state, { bands, elsewhere }).picture(look)).toEqual(alone);
   });
 
   it("that nobody waits for any more are not computed elsewhere either", async () => {

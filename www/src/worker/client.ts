@@ -27,7 +27,7 @@ export class EngineError extends Error {
 const SILENCE_MS = 30_000;
 
 /**
- * The other side of the worker. Each call takes an `AbortSignal`. When the worker dies or falls silent every open
+ * The asking side of a worker. Each call takes an `AbortSignal`. When the worker dies or falls silent every open
  * call rejects, and the next call starts a fresh worker.
  */
 export class EngineClient {

@@ -150,11 +150,12 @@ export class Matrices {
     try {
       for (const [i, rows] of all.entries()) {
         const start = performance.now();
+        const coming = next;
+        next = null;
+        // Another walk may have computed it by now.
         let band = this.#bands.get(this.#subject, rows[0]);
         if (!band) {
           const progress = (fraction: number) => onProgress?.((i + fraction) / all.length);
-          const coming = next;
-          next = null;
           if (!coming) next = this.#startElsewhere(all[i + 1], either);
           band =
             (await coming) ??
