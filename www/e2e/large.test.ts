@@ -26,6 +26,10 @@ it("a head of 4,097 tokens is drawn, zoomed and read without a freeze", async ()
   // It takes more than a moment, and says how far it is.
   await page.locator(".maps .progress").waitFor();
   await settled(page);
+  const matrices = await page
+    .workers()[0]
+    ?.evaluate(() => performance.getEntriesByName("matrices").at(-1)?.duration);
+  console.log(`The matrices of 4,097 tokens: ${matrices?.toFixed(0)} ms.`);
   expect(await page.textContent("#aggregation")).toMatch(/largest of the \d+–\d+ × \d+–\d+ entries/);
   for (const { colours } of await pixels(page)) expect(colours).toBeGreaterThan(20);
 
