@@ -2,8 +2,8 @@ import { position, type Scale, valueAt } from "./scale.ts";
 
 const view = new DataView(new ArrayBuffer(4));
 
-/** Bits of a float that a table key leaves out: neighbouring keys differ by one part in 1,024, a quarter of a level at most. */
-const SHIFT = 13;
+/** Bits of a float that a table key leaves out: neighbouring keys differ by one part in 8,192. */
+const SHIFT = 10;
 /** A scale that starts at zero is resolved down to a millionth of its top; what is smaller is zero to the eye. */
 const FLOOR = 2 ** -20;
 
